@@ -1,0 +1,159 @@
+"""What an agent is made of: sources bring readings in, processors turn events into events, sinks act on the world.
+
+A part declares and does; it never loops, retries, commits or reads a clock. The runtime does all of that, the same
+way for every part. Fields are configuration: pydantic, frozen, checked before anything starts.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict
+
+from contracts.events import AnyEvent, Event
+from contracts.readings import Readings
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+State = TypeVar("State")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a part may know of its surroundings when it is prepared."""
+
+    agent: str
+    data_dir: Path
+    live: bool = True
+    """False in a batch run: nobody waits for what has not been read yet."""
+
+
+class Part(BaseModel):
+    """Base of everything that can stand in the configuration as an agent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def prepare(self, context: Context) -> None:
+        """Load what is needed before the first event. The only place where a processor may do I/O."""
+
+    def parts(self, name: str) -> "Mapping[str, Part]":
+        """The parts that run under this agent, by name; most agents are a single part."""
+        return {name: self}
+
+    @classmethod
+    def reads(cls) -> tuple[type[AnyEvent], ...]:
+        """The event types that this part reads."""
+        return ()
+
+    @classmethod
+    def writes(cls) -> tuple[type[AnyEvent], ...]:
+        """The event types that this part writes."""
+        return ()
+
+    @classmethod
+    def _arguments(cls, origin: type, number: int) -> tuple[Any, ...]:
+        """The types that stand at place ``number`` of the generic base, a union taken apart."""
+        for base in cls.__mro__:
+            meta = getattr(base, "__pydantic_generic_metadata__", None)
+            if meta and meta["origin"] is origin:
+                argument = meta["args"][number]
+                return get_args(argument) or (argument,)
+        raise TypeError(f"{cls.__name__} must name its types: class {cls.__name__}({origin.__name__}[...])")
+
+
+class Processor(Part, Generic[In, Out, State], ABC):
+    """Turns events into events, purely: no clock, no randomness, no I/O, nothing remembered outside the state.
+
+    The runtime hands it the events of one stream of one partition, in order. Readings may be cut into batches in any
+    way, and joined again: the outputs must not depend on it.
+    """
+
+    @abstractmethod
+    def start(self) -> State:
+        """The state before the first event: a dataclass as ``agents.state`` can save it."""
+
+    @abstractmethod
+    def handle(self, event: In, state: State) -> Iterator[Out]:
+        """Yield what follows from the event; change the state in place."""
+
+    @classmethod
+    def reads(cls) -> tuple[type[AnyEvent], ...]:
+        return cls._arguments(Processor, 0)
+
+    @classmethod
+    def writes(cls) -> tuple[type[AnyEvent], ...]:
+        return cls._arguments(Processor, 1)
+
+
+@dataclass(frozen=True)
+class Harvest:
+    """Readings that a source got, with the place to go on from after them.
+
+    All readings of one position are in one harvest, and positions never fall from one harvest to the next.
+    """
+
+    readings: Readings
+    resume: str
+    settled: Callable[[BaseException | None], None] | None = None
+    """Called once the readings are in the log (None) or could not be put there (the error)."""
+
+
+class Source(Part, ABC):
+    """Brings readings in, in an order that it can repeat from any ``resume`` that it gave out."""
+
+    endless: ClassVar[bool] = True
+    """Whether it goes on for ever; a batch run ends when every source that is not endless has ended."""
+
+    @abstractmethod
+    def harvests(self, name: str, resume: str | None) -> AsyncIterator[Harvest]:
+        """Readings after ``resume`` (None: from the beginning), as they come.
+
+        ``name`` is the name that the readings' series carry as their source. The runtime stops a source by closing
+        the iterator: hold nothing open that ``finally`` does not close.
+        """
+
+
+class Sink(Part, Generic[In], ABC):
+    """Does something in the world, once per event, in no promised order; may be called again with the same event.
+
+    Raise to be tried again later; after the configured number of tries the event becomes a dead letter.
+    """
+
+    @abstractmethod
+    async def deliver(self, event: In) -> None:
+        """Act on one event. Use its id as the idempotency key."""
+
+    @classmethod
+    def reads(cls) -> tuple[type[AnyEvent], ...]:
+        return cls._arguments(Sink, 0)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Consecutive events of one stream of one partition."""
+
+    stream: str
+    partition: int
+    first: int
+    last: int
+    events: Sequence[AnyEvent]
+
+
+class Recorder(Part, Generic[In], ABC):
+    """Writes a stream down elsewhere, in order: its position moves only after it says that it has done so.
+
+    It may be called again with the same events after a crash, and must then find its own earlier record.
+    """
+
+    linger_s: ClassVar[float] = 2.0
+    """How long to wait for more events before a small batch is recorded."""
+
+    @abstractmethod
+    async def record(self, batch: Batch) -> Sequence[Event]:
+        """Record the batch and return the receipts."""
+
+    @classmethod
+    def reads(cls) -> tuple[type[AnyEvent], ...]:
+        return cls._arguments(Recorder, 0)

@@ -1,0 +1,1 @@
+"""The loops around sources, processors, sinks and recorders: reading, committing, recovering, retrying."""

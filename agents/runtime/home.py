@@ -1,0 +1,123 @@
+"""What every runner shares: the bus, who we are, how long to wait, and telling the log about ourselves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from traceback import format_exception
+from typing import Any
+
+import anyio
+import structlog
+
+from bus.protocol import Bus, Place
+from contracts.events import AgentFailed, AgentStarted, AgentStopped, AnyEvent, DeadLettered, Event
+from contracts.frames import Frame, encode
+from contracts.identity import partition_of
+from contracts.settings import BusSettings
+
+from ..clock import Clock
+
+log = structlog.get_logger()
+
+MAX_TRACE = 4000
+
+
+@dataclass(frozen=True)
+class Home:
+    """The surroundings of a runner; the same for all runners of one process."""
+
+    bus: Bus
+    owner: str
+    settings: BusSettings = field(default_factory=BusSettings)
+    clock: Clock = field(default_factory=Clock)
+    stop: anyio.Event = field(default_factory=anyio.Event)
+
+    @property
+    def stopping(self) -> bool:
+        return self.stop.is_set()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, but not longer than until everything stops."""
+        with anyio.move_on_after(seconds):
+            await self.stop.wait()
+
+    def home_partition(self, name: str) -> int:
+        """The partition that keeps what belongs to ``name`` rather than to an asset."""
+        return partition_of(f"home of {name}", self.bus.partitions)
+
+    async def tell(self, partition: int, writer: str, *events: Event) -> None:
+        """Append operational events. They are news, not truth: never worth failing for."""
+        for event in events:
+            await self.bus.append(Place(event.stream, partition), list(encode([event], writer)))
+
+    async def started(self, agent: str, partition: int, token: int) -> None:
+        await self.tell(
+            partition,
+            agent,
+            AgentStarted.of(**self._about(agent, token), agent=agent, owner=self.owner, token=token),
+        )
+
+    async def stopped(self, agent: str, partition: int, token: int) -> None:
+        await self.tell(partition, agent, AgentStopped.of(**self._about(agent, token), agent=agent, owner=self.owner))
+
+    async def failed(self, agent: str, error: BaseException) -> None:
+        about = self._about(agent, self.clock.wall_ns())
+        event = AgentFailed.of(**about, agent=agent, owner=self.owner, error=f"{type(error).__name__}: {error}"[:500])
+        await self.tell(self.home_partition(agent), agent, event)
+
+    def _about(self, agent: str, number: int) -> dict[str, Any]:
+        return {
+            "cause": self.owner,
+            "time": self.clock.wall_ns(),
+            "asset": agent,
+            "discriminator": f"{self.owner} {number}",
+        }
+
+
+def outputs(events: Sequence[AnyEvent], writer: str) -> list[tuple[str, Frame]]:
+    """Events as the outputs of a commit."""
+    return [(kind.stream, frame) for kind, group in _neighbours(events) for frame in encode(group, writer)]
+
+
+def _neighbours(events: Sequence[AnyEvent]) -> list[tuple[type[AnyEvent], list[AnyEvent]]]:
+    """Events of one type together: streams keep their order, and frames hold more."""
+    groups: dict[type[AnyEvent], list[AnyEvent]] = {}
+    by_stream: dict[str, type[AnyEvent]] = {}
+    done: list[tuple[type[AnyEvent], list[AnyEvent]]] = []
+    for event in events:
+        kind = type(event)
+        before = by_stream.get(kind.stream)
+        if before is not None and before is not kind:
+            done.append((before, groups.pop(before)))
+        by_stream[kind.stream] = kind
+        groups.setdefault(kind, []).append(event)
+    return done + list(groups.items())
+
+
+def dead_letter(
+    agent: str,
+    place: Place,
+    position: int,
+    frame: dict[bytes, bytes],
+    error: BaseException,
+    *,
+    tries: int,
+    time: int,
+) -> DeadLettered:
+    """An entry, or a part of one, that could not be handled, with everything needed to try again."""
+    from base64 import b64encode
+
+    trace = "".join(format_exception(error))[-MAX_TRACE:]
+    return DeadLettered.of(
+        cause=f"{place.stream}/{position}",
+        time=time,
+        asset=agent,
+        discriminator=f"{agent} {place.stream} {place.partition} {position}",
+        agent=agent,
+        origin=place.stream,
+        position=position,
+        reason=f"{type(error).__name__}: {error}"[:1000],
+        trace=f"{blake2b(trace.encode(), digest_size=8).hexdigest()}\n{trace}",
+        tries=tries,
+        frame={key.decode(): b64encode(value).decode() for key, value in frame.items()},
+    )

@@ -1,0 +1,118 @@
+"""Which partitions of a task are ours: a fair share of them, by leases, without anybody's wall clock.
+
+Every member of a fleet says regularly that it lives. A member whose sign of life did not change for the time of a
+lease, as seen on our own monotonic clock, is taken for dead, and so are its leases. Being wrong is harmless: whoever
+takes a lease over gets a larger fencing token, and the commits of the former owner are refused.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .home import Home, log
+
+
+@dataclass
+class _Sighting:
+    """The last sign of life that we saw, and when we first saw it."""
+
+    sign: str
+    since: float
+
+
+@dataclass
+class Changes:
+    """What a look at the leases brought."""
+
+    gained: dict[int, int] = field(default_factory=dict)
+    lost: list[int] = field(default_factory=list)
+    surplus: list[int] = field(default_factory=list)
+
+
+class Ownership:
+    """The leases of one task in this process."""
+
+    def __init__(self, home: Home, task: str) -> None:
+        self.home, self.task = home, task
+        self.held: dict[int, int] = {}
+        self._leases: dict[int, _Sighting] = {}
+        self._members: dict[str, _Sighting] = {}
+        self._beat = 0
+        self._next = 0.0
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to look again: three times in a lease."""
+        return self.home.clock.monotonic_s() >= self._next
+
+    async def refresh(self) -> Changes:
+        """Give signs of life, and take or name partitions until we have our share.
+
+        The caller finishes its work on ``surplus`` partitions and then gives them to ``release``.
+        """
+        now = self.home.clock.monotonic_s()
+        self._next = now + self.home.settings.lease_s / 3
+        self._beat += 1
+        changes = Changes(lost=await self._renew())
+        share = self._share(await self.home.bus.members(self.task, self.home.owner, self._beat), now)
+        if len(self.held) > share:
+            changes.surplus = sorted(self.held)[share:]
+        for partition in self._wanted():
+            if len(self.held) >= share:
+                break
+            token = await self._try(partition, now)
+            if token is not None:
+                self.held[partition] = changes.gained[partition] = token
+        return changes
+
+    async def _renew(self) -> list[int]:
+        lost = []
+        for partition, token in list(self.held.items()):
+            if not await self.home.bus.renew(partition, self.task, self.home.owner, token):
+                del self.held[partition]
+                lost.append(partition)
+                log.warning("lease lost", task=self.task, partition=partition, token=token)
+        return lost
+
+    def _share(self, beats: dict[str, str], now: float) -> int:
+        alive = sum(
+            1
+            for owner, beat in beats.items()
+            if self._fresh(self._members, owner, beat, now) or owner == self.home.owner
+        )
+        return -(-self.home.bus.partitions // max(1, alive))
+
+    def _fresh(self, sightings: dict[Any, _Sighting], key: object, sign: str, now: float) -> bool:
+        seen = sightings.get(key)
+        if seen is None or seen.sign != sign:
+            sightings[key] = _Sighting(sign, now)
+            return True
+        return now - seen.since < self.home.settings.lease_s
+
+    def _wanted(self) -> list[int]:
+        # Members begin at different places, so that they do not all ask for the same partition first.
+        count = self.home.bus.partitions
+        start = self.home.home_partition(f"{self.home.owner} {self.task}")
+        return [number for i in range(count) if (number := (start + i) % count) not in self.held]
+
+    async def _try(self, partition: int, now: float) -> int | None:
+        bus, owner = self.home.bus, self.home.owner
+        token = await bus.acquire(partition, self.task, owner, seen=None)
+        if token is not None:
+            return token
+        sign = await bus.sign(partition, self.task)
+        if self._fresh(self._leases, partition, sign, now):
+            return None
+        log.warning("taking over a silent owner's lease", task=self.task, partition=partition, holder=sign)
+        return await bus.acquire(partition, self.task, owner, seen=sign)
+
+    async def release(self, partition: int) -> None:
+        """Give one partition back."""
+        token = self.held.pop(partition, None)
+        if token is not None:
+            await self.home.bus.release(partition, self.task, self.home.owner, token)
+
+    async def leave(self) -> None:
+        """Give everything back, so that a successor starts at once."""
+        for partition in list(self.held):
+            await self.release(partition)
+        await self.home.bus.members(self.task, self.home.owner, None)

@@ -1,0 +1,111 @@
+"""The loop around a recorder: a stream written down elsewhere, in order, the position moved after it is there."""
+
+from typing import Any
+
+from bus.protocol import Commit, Entry, Place
+from bus.retry import Backoff
+from contracts.errors import CommitRefused, Unavailable, UnreadableEvent
+from contracts.events import AnyEvent
+from contracts.frames import decode
+
+from ..parts import Batch, Recorder
+from .home import Home, dead_letter, log, outputs
+from .ownership import Ownership
+
+_WAIT_S = 0.2
+_MOST_EVENTS = 2_000
+_READ_ENTRIES = 2_000
+
+
+class RecorderRunner:
+    """Runs a recorder on one stream, on the partitions that we own."""
+
+    def __init__(self, home: Home, name: str, recorder: Recorder[Any], stream: str) -> None:
+        self.home, self.recorder, self.stream = home, recorder, stream
+        self.task = f"{name}<{stream}"
+        self.positions: dict[int, int] = {}
+        self._waiting: dict[int, float] = {}
+        self._backoff = Backoff(home.settings.backoff_s, home.settings.backoff_max_s)
+        self._ownership = Ownership(home, self.task)
+
+    async def run(self) -> None:
+        """Record until everything stops."""
+        while not self.home.stopping:
+            if self._ownership.due:
+                await self._rebalance()
+            await self._cycle()
+        await self._ownership.leave()
+
+    async def _rebalance(self) -> None:
+        changes = await self._ownership.refresh()
+        for partition in changes.lost + changes.surplus:
+            self.positions.pop(partition, None)
+        for partition in changes.surplus:
+            await self._ownership.release(partition)
+        for partition, token in changes.gained.items():
+            self.positions[partition] = int(await self.home.bus.fence(partition, self.task, token) or 0)
+
+    async def _cycle(self) -> None:
+        if not self.positions:
+            await self.home.sleep(_WAIT_S)
+            return
+        after = {Place(self.stream, partition): last for partition, last in self.positions.items()}
+        found = await self.home.bus.read(after, count=_READ_ENTRIES, block_s=_WAIT_S)
+        now, ready = self.home.clock.monotonic_s(), False
+        for place, entries in found.items():
+            since = self._waiting.setdefault(place.partition, now)
+            full = sum(entry.count for entry in entries) >= _MOST_EVENTS
+            if full or now - since >= self.recorder.linger_s:
+                ready = True
+                await self._record(place, self._portion(entries))
+        if found and not ready:
+            # There is something, but more may come: the blocking read would return at once.
+            await self.home.sleep(_WAIT_S)
+
+    @staticmethod
+    def _portion(entries: list[Entry]) -> list[Entry]:
+        count, chosen = 0, list[Entry]()
+        for entry in entries:
+            if chosen and count + entry.count > _MOST_EVENTS:
+                break
+            chosen.append(entry)
+            count += entry.count
+        return chosen
+
+    async def _record(self, place: Place, entries: list[Entry]) -> None:
+        events, letters = self._decoded(place, entries)
+        batch = Batch(place.stream, place.partition, entries[0].first, entries[-1].last, events)
+        try:
+            receipts = await self.recorder.record(batch) if events else []
+        except Unavailable as error:
+            pause = self._backoff.pause()
+            log.warning("recorder waits", task=self.task, cause=str(error), retry_in_s=round(pause, 1))
+            await self.home.sleep(pause)
+            return
+        self._backoff.reset()
+        self._waiting.pop(place.partition, None)
+        await self._commit(place, batch.last, [*letters, *receipts])
+
+    def _decoded(self, place: Place, entries: list[Entry]) -> tuple[list[AnyEvent], list[AnyEvent]]:
+        events: list[AnyEvent] = []
+        letters: list[AnyEvent] = []
+        for entry in entries:
+            try:
+                events += [e for e in decode(entry.frame(), entry.last) if isinstance(e, self.recorder.reads())]
+            except UnreadableEvent as error:
+                frame, time = dict(entry.fields), self.home.clock.wall_ns()
+                letters.append(dead_letter(self.task, place, entry.last, frame, error, tries=1, time=time))
+        return events, letters
+
+    async def _commit(self, place: Place, last: int, events: list[AnyEvent]) -> None:
+        before = self.positions[place.partition]
+        token = self._ownership.held.get(place.partition, 0)
+        commit = Commit(place.partition, self.task, token, str(before or ""), str(last), outputs(events, self.task))
+        try:
+            await self.home.bus.commit(commit)
+        except CommitRefused as error:
+            log.warning("commit refused", task=self.task, partition=place.partition, cause=str(error))
+            self.positions.pop(place.partition)
+            await self._ownership.release(place.partition)
+            return
+        self.positions[place.partition] = last

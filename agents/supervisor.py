@@ -1,0 +1,125 @@
+"""Runs the parts of this process, starts again what fails, and stops everything in order."""
+
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import anyio
+from anyio.abc import TaskGroup
+
+from bus.retry import Backoff
+from contracts.errors import TocsinError, Unavailable
+from contracts.events import ReadingsAcquired
+from contracts.settings import BusSettings
+
+from .parts import Processor, Recorder, Sink, Source
+from .runtime.home import Home, log
+from .runtime.processing import ProcessorRunner
+from .runtime.recording import RecorderRunner
+from .runtime.sinking import SinkRunner
+from .runtime.sourcing import SourceRunner
+from .topology import Placed, Topology
+
+#: A runner that lived so long was healthy: its next failure begins with a short pause again.
+HEALTHY_S = 60.0
+
+
+class Runner(Protocol):
+    """A loop around a part."""
+
+    async def run(self) -> None:
+        """Work until everything stops, or to the end."""
+        ...
+
+
+class Chain:
+    """Sources one after the other, for a batch run: their order in the log is then the same every time."""
+
+    def __init__(self, runners: Sequence[SourceRunner]) -> None:
+        self.runners = runners
+
+    async def run(self) -> None:
+        for runner in self.runners:
+            await runner.run()
+
+
+@dataclass
+class Supervisor:
+    """The runners of one process.
+
+    A runner that raises is started again after a pause that grows; the others go on.
+    """
+
+    home: Home
+    topology: Topology
+    placed: Sequence[Placed]
+    live: bool = True
+    sources: list[SourceRunner] = field(default_factory=list)
+
+    def runners(self) -> dict[str, Runner]:
+        """A runner for every part and stream."""
+        out: dict[str, Runner] = {}
+        for item in self.placed:
+            if isinstance(item.part, Source):
+                readers = self.topology.readers(ReadingsAcquired.stream)
+                self.sources.append(SourceRunner(self.home, item.agent, item.name, item.part, readers))
+            elif isinstance(item.part, Sink):
+                out[item.name] = SinkRunner(self.home, item.name, item.part, self.topology.inputs(item.part))
+            for stream in self.topology.inputs(item.part):
+                if isinstance(item.part, Processor):
+                    out[f"{item.name}<{stream}"] = ProcessorRunner(self.home, item.name, item.part, stream)
+                elif isinstance(item.part, Recorder):
+                    out[f"{item.name}<{stream}"] = RecorderRunner(self.home, item.name, item.part, stream)
+        if self.live:
+            out.update({f"source:{runner.name}": runner for runner in self.sources})
+        elif self.sources:
+            out["sources"] = Chain(self.sources)
+        return out
+
+    async def run(self) -> None:
+        """Run everything until ``home.stop`` is set and all runners are done."""
+        async with anyio.create_task_group() as group:
+            for name, runner in self.runners().items():
+                group.start_soon(self._keep, name, runner, name=name)
+
+    async def _keep(self, name: str, runner: Runner) -> None:
+        settings = self.home.settings
+        backoff = Backoff(settings.backoff_s, settings.backoff_max_s)
+        while not self.home.stopping:
+            begun = self.home.clock.monotonic_s()
+            try:
+                await runner.run()
+                return
+            except Exception as error:  # noqa: BLE001 - one runner's failure must not end the others
+                if self.home.clock.monotonic_s() - begun > HEALTHY_S:
+                    backoff.reset()
+                await self._report(name, error, pause := backoff.pause())
+                await self.home.sleep(pause)
+
+    async def _report(self, name: str, error: Exception, pause: float) -> None:
+        if isinstance(error, Unavailable):
+            log.warning("unavailable", runner=name, cause=str(error), retry_in_s=round(pause, 1))
+            return
+        log.error("runner failed", runner=name, cause=repr(error), retry_in_s=round(pause, 1), exc_info=error)
+        try:
+            await self.home.failed(name, error)
+        except TocsinError as silent:
+            log.warning("failure could not be told to the log", cause=str(silent))
+
+
+async def stop_on_signals(home: Home, group: TaskGroup) -> None:
+    """Set ``home.stop`` on SIGTERM or SIGINT; a second one ends the process at once."""
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            if home.stopping:
+                log.warning("stopped the hard way", signal=number)
+                group.cancel_scope.cancel()
+                return
+            log.info("stopping", signal=signal.Signals(number).name)
+            home.stop.set()
+
+
+def home_of(bus: object, owner: str, settings: BusSettings) -> Home:
+    """A home with the real clock."""
+    return Home(bus, owner, settings)  # type: ignore[arg-type] # any implementation of the protocol

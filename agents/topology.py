@@ -1,0 +1,153 @@
+"""From the configuration to the parts that run, with everything that does not fit reported at once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from pydantic import ValidationError
+
+from contracts.errors import ConfigError
+from contracts.events import EVENTS, AnyEvent, ReadingsAcquired
+from contracts.settings import AgentSettings, Settings, problems
+from contracts.yamlfile import YamlFile
+
+from .parts import Context, Part, Processor, Recorder, Source
+
+#: Built-in agents; imported only when the configuration names them.
+KINDS = {
+    "acquisition": "agents.acquisition:Acquisition",
+    "validation": "agents.validation:Validation",
+    "anomaly": "agents.anomaly:Anomaly",
+    "drift": "agents.drift:Drift",
+    "notification": "agents.notification:Notification",
+    "coordinator": "agents.coordinator:Coordinator",
+}
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A part with the agent that it belongs to and the name that its tasks carry."""
+
+    agent: str
+    name: str
+    part: Part
+
+
+@dataclass(frozen=True)
+class Topology:
+    """All parts of the configuration; a process may run some of them."""
+
+    placed: Sequence[Placed]
+
+    @classmethod
+    def of(cls, settings: Settings, file: YamlFile) -> "Topology":
+        """Build every enabled agent.
+
+        Raises ConfigError with all problems: unknown kinds, wrong settings, inputs that nobody writes.
+        """
+        found: list[Placed] = []
+        wrong: list[str] = []
+        for name, agent in settings.agents.items():
+            if not agent.enabled:
+                continue
+            try:
+                part = _built(name, agent, settings)
+            except ValidationError as error:
+                wrong += problems(error, file, ("agents", name))
+            except ConfigError as error:
+                wrong += [f"{file.place(('agents', name))}: {text}" for text in error.problems]
+            else:
+                found += _named(name, part)
+        topology = cls(found)
+        if not wrong:
+            wrong = [f"{file.place(('agents', item.agent))}: {text}" for item, text in topology.unfed()]
+        if wrong:
+            raise ConfigError(wrong)
+        return topology
+
+    def writers(self) -> dict[type[AnyEvent], list[str]]:
+        """Who writes each type of event. The runtime itself writes the operational ones."""
+        out: dict[type[AnyEvent], list[str]] = {kind: ["runtime"] for kind in EVENTS.values() if kind.operational}
+        for item in self.placed:
+            kinds = (ReadingsAcquired,) if isinstance(item.part, Source) else item.part.writes()
+            for kind in kinds:
+                out.setdefault(kind, []).append(item.name)
+        return out
+
+    def inputs(self, part: Part) -> list[str]:
+        """The streams that a part reads and somebody writes."""
+        written = self.writers()
+        return sorted({kind.stream for kind in part.reads() if kind in written})
+
+    def unfed(self) -> Iterator[tuple[Placed, str]]:
+        """Parts that read something and are given nothing."""
+        for item in self.placed:
+            reads = item.part.reads()
+            if reads and not self.inputs(item.part):
+                names = " or ".join(kind.__name__ for kind in reads)
+                yield item, f"agents.{item.agent}: {item.name} reads {names}, which no enabled agent writes"
+
+    def tasks(self) -> list[str]:
+        """The names of all tasks that keep a position, upstream first as configured."""
+        return [
+            f"{item.name}<{stream}"
+            for item in self.placed
+            if isinstance(item.part, Processor | Recorder)
+            for stream in self.inputs(item.part)
+        ]
+
+    def readers(self, stream: str) -> list[str]:
+        """The tasks that keep a position in a stream."""
+        return [task for task in self.tasks() if task.endswith(f"<{stream}")]
+
+    def only(self, agents: Sequence[str]) -> list[Placed]:
+        """The parts of some agents; of all when none is named.
+
+        Raises ConfigError for an agent that is not configured.
+        """
+        known = {item.agent for item in self.placed}
+        if unknown := [name for name in agents if name not in known]:
+            raise ConfigError(
+                [f"no agent {name!r} is configured" for name in unknown],
+                mend=f"Known: {', '.join(sorted(known))}",
+            )
+        return [item for item in self.placed if not agents or item.agent in agents]
+
+    def prepare(self, placed: Sequence[Placed], context: Context) -> None:
+        """Let parts load what they need."""
+        for item in placed:
+            item.part.prepare(context)
+
+
+def _named(agent: str, part: Part) -> list[Placed]:
+    return [
+        Placed(agent, name if isinstance(inner, Source) or name == agent else f"{agent}.{name}", inner)
+        for name, inner in part.parts(agent).items()
+    ]
+
+
+def agent_class(kind: str) -> type[Part]:
+    """The class of an agent kind.
+
+    Raises ConfigError when there is none.
+    """
+    path = KINDS.get(kind, kind)
+    module, _, name = path.partition(":")
+    if not name:
+        raise ConfigError([f"no agent kind {kind!r}: known are {', '.join(KINDS)}, or module:Class"])
+    try:
+        found = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError([f"agent kind {kind!r} cannot be loaded: {error}"]) from error
+    if not (isinstance(found, type) and issubclass(found, Part)):
+        raise ConfigError([f"agent kind {kind!r} is not a Part"])
+    return found
+
+
+def _built(name: str, agent: AgentSettings, settings: Settings) -> Part:
+    kind = agent_class(agent.kind or name)
+    own: dict[str, Any] = agent.own
+    if "mlflow" in kind.model_fields and "mlflow" not in own:
+        own["mlflow"] = settings.mlflow
+    return kind.model_validate(own)

@@ -1,0 +1,32 @@
+"""Names of everything that is kept in Redis. All keys of a partition carry its hash tag, so they share a slot."""
+
+from .protocol import Place
+
+PREFIX = "tocsin"
+#: Identity of the store: when it is missing, the server lost its data or is another one.
+STORE = f"{PREFIX}:store"
+
+
+def stream(place: Place) -> str:
+    """The key of a stream."""
+    return f"{PREFIX}:{{{place.partition}}}:{place.stream}"
+
+
+def ledger(partition: int) -> str:
+    """A hash: ``position:<task>``, ``token:<task>``, ``lease:<task>``, ``end:<stream>``, ``settled:<group>:<stream>``."""
+    return f"{PREFIX}:{{{partition}}}:ledger"
+
+
+def snapshot(partition: int, task: str) -> str:
+    """A hash with the last snapshot of a task."""
+    return f"{PREFIX}:{{{partition}}}:snapshot:{task}"
+
+
+def previous_snapshot(partition: int, task: str) -> str:
+    """A hash with the snapshot before."""
+    return f"{snapshot(partition, task)}:previous"
+
+
+def members(task: str) -> str:
+    """A hash: member of the task's fleet -> number of its last sign of life."""
+    return f"{PREFIX}:members:{task}"

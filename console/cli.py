@@ -1,0 +1,97 @@
+"""The command line. Data goes to standard output, everything else to standard error.
+
+Exit codes: 0 done, 1 a difference or nothing found, 2 wrong usage, 65 unreadable data, 69 something needed is not
+there, 70 an error of ours, 78 the configuration cannot be used.
+"""
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from contracts.errors import ConfigError, TocsinError
+
+#: Command -> where it is, and what it does; imported when it is called, so that `tocsin --help` answers at once.
+COMMANDS = {
+    "up": ("console.up:up", "Run the service: all agents, or some."),
+    "demo": ("console.demo:demo", "Show the main job on a simulated plant."),
+    "run": ("console.run:run", "Read files to their end and list what was found."),
+    "tail": ("console.tail:tail", "Follow events as they happen."),
+    "top": ("console.top:top", "Watch lag, owners and rates."),
+    "export": ("console.export:export", "Write the log, or a range of it."),
+    "replay": ("console.replay:replay", "Run a past range again."),
+    "lineage": ("console.lineage:lineage", "Explain an alert, back to its raw readings."),
+    "config": ("console.config:config", "Check and show the configuration."),
+    "doctor": ("console.doctor:doctor", "Find out what is wrong, and how to mend it."),
+    "completion": ("console.completion:completion", "Print the completion script of a shell."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tocsin")
+def cli() -> None:
+    """Tocsin watches machines: sensor readings in, explained alerts out."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit."""
+    try:
+        result: Any = cli.main(arguments, standalone_mode=False)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.Abort:
+        click.echo("aborted", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BaseExceptionGroup as group:
+        errors, rest = group.split(TocsinError)
+        if errors is None or rest is not None:
+            raise
+        sys.exit(_told(_first(errors)))
+    except TocsinError as error:
+        sys.exit(_told(error))
+    except BrokenPipeError:
+        # The reader of our output is satisfied: not an error.
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def _told(error: TocsinError) -> int:
+    for line in error.problems if isinstance(error, ConfigError) else [str(error)]:
+        click.echo(f"tocsin: {line}", err=True)
+    if isinstance(error, ConfigError) and error.mend:
+        click.echo(f"tocsin: {error.mend}", err=True)
+    return error.exit_code
+
+
+def _first(group: BaseException) -> TocsinError:
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    assert isinstance(group, TocsinError)  # noqa: S101 - split() left nothing else
+    return group
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""The error tree. Every error that Tocsin raises on purpose is one of these.
+
+    TocsinError                    exit code
+    ├── ConfigError                78   the configuration cannot be used (all problems at once)
+    ├── Unavailable                69   a server or file that we need is not there
+    │   ├── StoreLost              69   the log that we wrote to is gone or was replaced
+    │   └── StoreRefused           69   the server is set up so that it would lose data
+    ├── CommitRefused              70   a commit that must not be applied
+    │   ├── Fenced                      a newer owner holds the partition
+    │   └── PositionMoved               the stored position is not the one that was read from
+    ├── UnreadableEvent            65   bytes that are not an event we can read
+    │   ├── CorruptEvent                the digest does not match
+    │   ├── UnknownEvent                no class of this type
+    │   └── FutureVersion               written by a newer Tocsin
+    ├── TooLarge                   65   an event over the size limit
+    ├── BundleRefused              65   a model bundle that must not be served
+    ├── Diverged                   70   a processor gave other outputs for the same input
+    └── NotFound                    1   what was asked for is not in the log
+
+A message says what happened, with the value that caused it; ``mend`` says what to do about it.
+"""
+
+from typing import ClassVar
+
+
+class TocsinError(Exception):
+    """Root of all errors that Tocsin raises on purpose."""
+
+    exit_code: ClassVar[int] = 70
+
+    def __init__(self, message: str, *, mend: str = "") -> None:
+        super().__init__(message)
+        self.mend = mend
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message}. {self.mend}" if self.mend else message
+
+
+class ConfigError(TocsinError):
+    """The configuration cannot be used; ``problems`` lists everything that is wrong with it."""
+
+    exit_code = 78
+
+    def __init__(self, problems: list[str], *, mend: str = "") -> None:
+        super().__init__("\n".join(problems), mend=mend)
+        self.problems = problems
+
+
+class Unavailable(TocsinError):
+    """A server or a file that is needed is not there."""
+
+    exit_code = 69
+
+
+class StoreLost(Unavailable):
+    """The log that this installation wrote to is gone: another store answers, or an empty one."""
+
+
+class StoreRefused(Unavailable):
+    """The server is set up in a way that loses data (eviction, no persistence, wrong version)."""
+
+
+class CommitRefused(TocsinError):
+    """A commit that must not be applied; nothing was written."""
+
+
+class Fenced(CommitRefused):
+    """A newer owner holds the partition: stop at once."""
+
+
+class PositionMoved(CommitRefused):
+    """The stored position is not the one that the outputs were computed from."""
+
+    def __init__(self, message: str, found: str) -> None:
+        super().__init__(message)
+        self.found = found
+
+
+class UnreadableEvent(TocsinError):
+    """Bytes in the log that are not an event which this version can read."""
+
+    exit_code = 65
+
+
+class CorruptEvent(UnreadableEvent):
+    """The bytes are not the ones that were written."""
+
+
+class UnknownEvent(UnreadableEvent):
+    """No class of this type exists here."""
+
+
+class FutureVersion(UnreadableEvent):
+    """The event was written by a newer Tocsin."""
+
+
+class TooLarge(TocsinError):
+    """An event over the size limit of the log."""
+
+    exit_code = 65
+
+
+class BundleRefused(TocsinError):
+    """A model bundle that must not be served; the message names the cause."""
+
+    exit_code = 65
+
+
+class Diverged(TocsinError):
+    """A processor gave other outputs for the same input."""
+
+
+class NotFound(TocsinError):
+    """What was asked for is not in the log."""
+
+    exit_code = 1

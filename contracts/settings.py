@@ -1,0 +1,231 @@
+"""Everything that can be set, in one place.
+
+A value comes from the first of these that names it: the command line, the environment (``TOCSIN_REDIS__URL``), a
+secret in a file (``TOCSIN_REDIS__PASSWORD_FILE=/run/secrets/redis``), the YAML file, the default below.
+This is the only module that reads the environment.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from .errors import ConfigError
+from .identity import is_name
+from .yamlfile import YamlFile
+
+PREFIX = "TOCSIN_"
+NESTED = "__"
+MAX_SECRET_BYTES = 64 * 1024
+
+
+class Section(BaseModel):
+    """A group of settings: unknown names are errors, so that a typing mistake is not silently a default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RedisSettings(Section):
+    """The server that holds the log. Without a URL an embedded one is started in the data directory."""
+
+    url: str | None = Field(default=None, description="redis://, rediss:// or unix://; empty: embedded server")
+    username: str | None = None
+    password: SecretStr | None = None
+    timeout_s: float = Field(default=4.0, gt=0, description="no answer for so long means that the server is gone")
+    maxmemory_mb: int = Field(default=1024, ge=16, description="limit of the embedded server")
+    fsync: Literal["everysec", "always"] = Field(default="everysec", description="of the embedded server")
+    allow_unsafe: bool = Field(default=False, description="start on a server without persistence (tests only)")
+
+    @field_validator("url")
+    @classmethod
+    def _known_scheme(cls, url: str | None) -> str | None:
+        if url is not None and urlsplit(url).scheme not in ("redis", "rediss", "unix"):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return url
+
+
+class MlflowSettings(Section):
+    """Where lineage and models are recorded. Without a URI a local store is made in the data directory."""
+
+    uri: str | None = Field(default=None, description="http(s):// or sqlite:///; empty: local store")
+    experiment: str = "tocsin"
+    model_name: str = "tocsin-detector"
+    timeout_s: float = Field(default=10.0, gt=0)
+    retries: int = Field(default=1, ge=0, description="of one request; the recorder itself goes on trying for ever")
+
+
+class LogSettings(Section):
+    """How the service tells operators what it does; always on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = Field(default="auto", description="auto: console on a terminal")
+
+
+class BusSettings(Section):
+    """Order, ownership and recovery."""
+
+    partitions: int = Field(default=8, ge=1, le=4096, description="fixed once the log exists")
+    lease_s: float = Field(default=5.0, gt=0.1, description="a partition is free when its owner is silent so long")
+    snapshot_s: float = Field(default=5.0, gt=0, description="how often state is saved, at most")
+    read_events: int = Field(default=20_000, ge=1, description="most events in one read cycle of a partition")
+    tries: int = Field(default=5, ge=1, description="of a delivery or a poison event, before it is a dead letter")
+    backoff_s: float = Field(default=0.5, gt=0, description="first pause before a retry; doubles, with jitter")
+    backoff_max_s: float = Field(default=30.0, gt=0)
+
+
+class AgentSettings(BaseModel):
+    """One agent: ``kind`` is a built-in name or ``module:Class``; the rest belongs to the agent's own class."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    kind: str = Field(default="", description="empty: the entry's own name")
+    enabled: bool = True
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The settings that the agent's class checks."""
+        return dict(self.model_extra or {})
+
+
+class Settings(BaseSettings):
+    """The whole configuration."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter=NESTED, extra="forbid", frozen=True, env_ignore_empty=True
+    )
+
+    data_dir: Path = Field(default=Path(".tocsin"), description="everything that is kept locally")
+    redis: RedisSettings = RedisSettings()
+    mlflow: MlflowSettings = MlflowSettings()
+    log: LogSettings = LogSettings()
+    bus: BusSettings = BusSettings()
+    agents: dict[str, AgentSettings] = Field(default_factory=dict)
+
+    @field_validator("agents")
+    @classmethod
+    def _names(cls, agents: dict[str, AgentSettings]) -> dict[str, AgentSettings]:
+        bad = [name for name in agents if not is_name(name) or set(name) & set(":<, ")]
+        if bad:
+            raise ValueError(f"agent names must be plain words: {', '.join(map(repr, bad))}")
+        return agents
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _SecretFiles(settings_cls), _Yaml(settings_cls)
+
+    def shown(self) -> dict[str, Any]:
+        """As plain data with every secret masked, the one in a URL included."""
+        data = self.model_dump(mode="json")
+        for section, name in (("redis", "url"), ("mlflow", "uri")):
+            if data[section][name]:
+                data[section][name] = masked(data[section][name])
+        return data
+
+
+def masked(url: str) -> str:
+    """The URL without its password and query values."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    user = parts.netloc.rpartition("@")[0].partition(":")[0]
+    query = "&".join(item.partition("=")[0] + "=***" for item in parts.query.split("&")) if parts.query else ""
+    netloc = f"{user}:***@{host}" if "@" in parts.netloc else host
+    return urlunsplit(parts._replace(netloc=netloc, query=query))
+
+
+class _Yaml(PydanticBaseSettingsSource):
+    """The YAML file of the load that is under way."""
+
+    file: YamlFile | None = None
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        value = self.file.data.get(field_name) if self.file else None
+        return value, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return dict(self.file.data) if self.file else {}
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """``TOCSIN_A__B_FILE=path`` sets a.b to the content of the file, without the line end."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        for name, path in os.environ.items():
+            if name.startswith(PREFIX) and name.endswith("_FILE") and name != f"{PREFIX}CONFIG_FILE":
+                *groups, leaf = name.removeprefix(PREFIX).removesuffix("_FILE").lower().split(NESTED)
+                target = out
+                for group in groups:
+                    target = target.setdefault(group, {})
+                target[leaf] = _secret(name, Path(path))
+        return out
+
+
+def _secret(variable: str, path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_SECRET_BYTES + 1)
+    except OSError as error:
+        raise ConfigError([f"{variable}: cannot read {path}: {error.strerror}"]) from error
+    if len(data) > MAX_SECRET_BYTES:
+        raise ConfigError([f"{variable}: {path} is larger than {MAX_SECRET_BYTES:,} bytes"])
+    return data.decode().rstrip("\r\n")
+
+
+def config_path(given: Path | None) -> Path:
+    """The YAML file to read: the given one, ``TOCSIN_CONFIG_FILE``, ./tocsin.yaml, or the one that is shipped."""
+    if given is not None:
+        return given
+    if named := os.environ.get(f"{PREFIX}CONFIG_FILE"):
+        return Path(named)
+    local = Path("tocsin.yaml")
+    return local if local.exists() else Path(__file__).parent.parent / "config" / "default.yaml"
+
+
+def load(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> tuple[Settings, YamlFile]:
+    """The settings, and the file that they came from (for the lines of later checks).
+
+    Raises ConfigError with every problem at once, each with file and line or the variable that set it.
+    """
+    file = YamlFile.read(config_path(path))
+    # The source is a class attribute for the time of this call only: pydantic-settings makes sources from classes.
+    _Yaml.file = file
+    try:
+        return Settings(**dict(overrides or {})), file
+    except ValidationError as error:
+        raise ConfigError(problems(error, file)) from error
+    finally:
+        _Yaml.file = None
+
+
+def problems(error: ValidationError, file: YamlFile, under: tuple[str, ...] = ()) -> list[str]:
+    """One line per problem: where it was set, which setting, what is wrong."""
+    lines = []
+    for item in error.errors(include_url=False, include_input=False):
+        where = (*under, *(str(part) for part in item["loc"]))
+        variable = _variable(where)
+        place = f"environment {variable}" if variable else file.place(where)
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            message = "no such setting"
+        lines.append(f"{place}: {'.'.join(where)}: {message}")
+    return lines
+
+
+def _variable(where: tuple[str, ...]) -> str:
+    name = PREFIX + NESTED.join(part.upper() for part in where)
+    return next((found for found in (name, f"{name}_FILE") if found in os.environ), "")

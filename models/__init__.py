@@ -1,0 +1,1 @@
+"""Feature sets, detectors, drift tests, bundles and their registry."""

@@ -1,0 +1,260 @@
+"""One step of the test: t readings each of k distinct series, alarms out, state moved on.
+
+Evidence against "nothing changed" is a Shiryaev-Roberts statistic per bet, R <- (1 + R) g(U), and their
+weighted mean. While nothing changes, mean - t is a martingale, so a series alarms less than once in
+``limit`` readings on average, however long it runs and however often one looks (Shiryaev, 1963; Roberts,
+1966; Shin, Ramdas & Rinaldo, "E-detectors", NEJSDS 2023). The ranks U are independent and uniform as long
+as residuals are exchangeable with the reference, because each is taken among the reference *and* the epoch
+so far; at the end of an epoch both start afresh.
+
+Nothing here depends on how a stream was cut into panels: sums run in a fixed order, counts are integers.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import faults
+from .bets import BETS, DEPENDENCE, LEVELS, SLOTS, Book
+from .chance import uniform
+from .knots import BLOCK, classes_of, counted_below, earlier, keys
+from .residuals import Residuals, residuals
+from .state import PAST, RECENT, State, forget
+from .words import F64, I64, Bools
+
+TESTED = 27  # columns of evidence that come from ranks; the faults' follow
+FAULT_SHARE = 1 / 40  # of the tolerated alarms, for each of the two faults that are bets
+
+
+@dataclass(frozen=True)
+class Hit:
+    """An alarm before it is explained: series ``row`` at step ``at``; ``fault`` is "" for drift.
+    ``recent``: the last raw readings, ``past``: the last ranks' cells, oldest first; ``evidence``:
+    float64[BETS].
+    """
+
+    row: int
+    at: int
+    fault: str
+    seen: int
+    recent: F64
+    past: I64
+    evidence: F64
+
+
+@dataclass(frozen=True)
+class _Ranks:
+    tested: Bools
+    classes: I64
+    cells: I64
+    gains: F64
+
+
+def step(state: State, rows: I64, times: I64, values: F64, book: Book, epoch: int) -> list[Hit]:
+    """Read ``values`` (float64[k, t]) of distinct ``rows``; no row may reach the end of its epoch before
+    step t.
+    """
+    values = np.where(np.isfinite(values), values, np.nan)
+    found = residuals(state, rows, times, values)
+    signs = faults.signs(state, rows, values, found.value)
+    hits: list[Hit] = []
+    live = np.flatnonzero(~state.latched[rows])
+    if len(live) == len(rows):
+        hits = _test(state, rows, values, found, signs, book)
+    elif len(live):
+        some = Residuals(found.value[live], found.state[live], found.history[live], found.h[live])
+        hits = _test(state, rows[live], values[live], some, signs.of(live), book)
+    _remember(state, rows, values, found, signs)
+    _close(state, rows, epoch)
+    return hits
+
+
+def _test(
+    state: State, rows: I64, values: F64, found: Residuals, signs: faults.Signs, book: Book
+) -> list[Hit]:
+    ranks = _rank(state, rows, found, book)
+    gains = ranks.gains
+    gains[:, :, 27:29] = signs.missing_gain
+    gains[:, :, 29:31] = signs.repeat_gain
+    trace = _run(state.evidence[rows], gains, ranks.tested)
+    limit = state.limit[rows][:, None]
+    over = _total(trace[:, :, :TESTED], book.weights) * (1 - 2 * FAULT_SHARE) >= limit
+    alarm = over | signs.stuck | signs.jump | _fault(trace, 27, limit) | _fault(trace, 29, limit)
+    t = values.shape[1]
+    stop = np.where(alarm.any(axis=1), alarm.argmax(axis=1), t - 1)
+    hits = [
+        _hit(state, int(rows[i]), int(i), int(stop[i]), _Seen(values, ranks, signs, trace))
+        for i in np.flatnonzero(alarm.any(axis=1))
+    ]
+    _count(state, rows, found, ranks, stop)
+    end = np.arange(len(rows)), stop
+    state.last_level[rows] = np.where(ranks.tested[end], book.level_of_cell.take(ranks.cells[end]), LEVELS)
+    state.evidence[rows] = trace[end]
+    for hit in hits:
+        state.latched[hit.row] = True
+    return hits
+
+
+def _fault(trace: F64, column: int, limit: F64) -> Bools:
+    out: Bools = (trace[:, :, column] + trace[:, :, column + 1]) * (0.5 * FAULT_SHARE) >= limit
+    return out
+
+
+def _rank(state: State, rows: I64, found: Residuals, book: Book) -> _Ranks:
+    """Random ranks of the residuals, and what every bet makes of them."""
+    t = found.value.shape[1]
+    tested = np.isfinite(found.value) & (np.arange(t) >= state.warm[rows][:, None])
+    key = keys(np.where(tested, found.value, 0.0), found.state)
+    classes = np.where(tested, classes_of(state.knots, rows, key), -1 - np.arange(t))
+    plain = np.maximum(classes, 0)
+    low, same = counted_below(state.fine, state.coarse, rows, plain)
+    sooner, equal = earlier(classes)
+    below = state.below.reshape(-1)
+    at = plain + (rows * state.below.shape[1])[:, None]
+    base, above = below.take(at), below.take(at + 1)
+    start, total = _section(state, rows, found.state, tested)
+    ahead: I64 = np.cumsum(tested, axis=1) - tested
+    drawn = uniform(state.seed[rows][:, None], (state.tested[rows][:, None] + ahead).astype(np.uint64))
+    # Untested readings have negative classes: they count as lower ones of every other, so take them off
+    # again.
+    under = base + low + sooner - (np.arange(t) - ahead) - start.below
+    u = (under - start.sooner + drawn * (above - base + same + equal + 1)) / (total + 1)
+    cells = book.cell_of_slot.take((u * SLOTS).astype(np.int64).clip(0, SLOTS - 1))
+    gains = book.tables.take(state.table[rows][:, None] + cells, axis=0)
+    gains[:, :, DEPENDENCE] = book.dependence.take(_levels(state, rows, cells, tested, book) + cells, axis=0)
+    return _Ranks(tested=tested, classes=classes, cells=cells, gains=gains)
+
+
+@dataclass(frozen=True)
+class _Start:
+    below: I64
+    sooner: I64
+
+
+def _section(state: State, rows: I64, operating: I64, tested: Bools) -> tuple[_Start, I64]:
+    """For each reading, what lies below its operating state altogether, and how much lies in it."""
+    first, below = state.first[rows].astype(np.int64), state.below
+    width = below.shape[1]
+    flat = below.reshape(-1)
+    base = (rows * width)[:, None]
+    if not (first[:, 1] < first[:, -1]).any():  # one operating state each
+        ahead: I64 = np.cumsum(tested, axis=1) - tested
+        total = flat.take(base + first[:, -1:]) + state.by_state[rows][:, :1] + ahead
+        nothing = np.zeros(tested.shape, np.int64)
+        return _Start(nothing, nothing), total
+    lower = flat.take(base + np.take_along_axis(first, operating, axis=1))
+    upper = flat.take(base + np.take_along_axis(first, operating + 1, axis=1))
+    sofar = state.by_state[rows].astype(np.int64)
+    under = np.zeros(tested.shape, np.int64)
+    mine = np.zeros(tested.shape, np.int64)
+    sooner = np.zeros(tested.shape, np.int64)
+    for s in range(sofar.shape[1]):
+        here = tested & (operating == s)
+        count = np.cumsum(here, axis=1) - here
+        under += np.where(operating > s, sofar[:, s, None], 0)
+        sooner += np.where(operating > s, count, 0)
+        mine += np.where(operating == s, sofar[:, s, None] + count, 0)
+    return _Start(lower + under, sooner), upper - lower + mine
+
+
+def _levels(state: State, rows: I64, cells: I64, tested: Bools, book: Book) -> I64:
+    """Where the dependence bets of each reading start, given the rank before it; LEVELS = no such rank."""
+    level = np.where(tested, book.level_of_cell.take(cells), LEVELS)
+    before = np.concatenate([state.last_level[rows][:, None], level[:, :-1]], axis=1)
+    return before * book.cells
+
+
+def _run(evidence: F64, gains: F64, tested: Bools) -> F64:
+    """R <- (1 + R) g, step by step; where no rank was taken, only the faults' evidence moves."""
+    trace = np.empty(gains.shape)
+    for j in range(gains.shape[1]):
+        now = trace[:, j]
+        np.add(evidence, 1.0, out=now)
+        now *= gains[:, j]
+        if not tested[:, j].all():
+            off = ~tested[:, j]
+            now[off, :TESTED] = evidence[off, :TESTED]
+        evidence = now
+    return trace
+
+
+def _total(trace: F64, weights: F64) -> F64:
+    """Weighted sum over bets, folded in a fixed order (a library's sum may order by memory layout)."""
+    padded = np.zeros((*trace.shape[:2], BETS))
+    np.multiply(trace, weights[:TESTED], out=padded[:, :, :TESTED])
+    width = BETS
+    while width > 1:
+        width //= 2
+        padded = padded[:, :, :width] + padded[:, :, width:]
+    out: F64 = padded[:, :, 0]
+    return out
+
+
+@dataclass(frozen=True)
+class _Seen:
+    values: F64
+    ranks: _Ranks
+    signs: faults.Signs
+    trace: F64
+
+
+def _hit(state: State, row: int, i: int, at: int, seen: _Seen) -> Hit:
+    fault = "stuck" if seen.signs.stuck[i, at] else "jump" if seen.signs.jump[i, at] else ""
+    limit, now = state.limit[row : row + 1, None], seen.trace[i : i + 1, at : at + 1]
+    if not fault and _fault(now, 27, limit)[0, 0]:
+        fault = "missing"
+    if not fault and _fault(now, 29, limit)[0, 0]:
+        fault = "repeat"
+    raw = np.concatenate([_ordered(state.recent[row], int(state.seen[row])), seen.values[i, : at + 1]])[
+        -RECENT:
+    ]
+    mine = seen.ranks.cells[i, : at + 1][seen.ranks.tested[i, : at + 1]]
+    past = np.concatenate([_ordered(state.past[row], int(state.tested[row])).astype(np.int64), mine])
+    return Hit(row, at, fault, int(state.seen[row]) + at + 1, raw, past[-PAST:], seen.trace[i, at].copy())
+
+
+def _ordered(ring: NDArray[Any], written: int) -> NDArray[Any]:
+    """A ring buffer's content, oldest first, without what was never written."""
+    return ring[:written] if written < len(ring) else np.roll(ring, -(written % len(ring)))
+
+
+def _count(state: State, rows: I64, found: Residuals, ranks: _Ranks, stop: I64) -> None:
+    """Take the readings up to ``stop`` into the epoch."""
+    t = ranks.tested.shape[1]
+    keep = ranks.tested & (np.arange(t) <= stop[:, None])
+    i, j = np.nonzero(keep)
+    owner, cls = rows[i], ranks.classes[i, j]
+    if t == 1:
+        state.fine[owner, cls] += np.uint16(1)
+        state.coarse[owner, cls // BLOCK] += 1
+        state.by_state[owner, found.state[i, j]] += 1
+    else:
+        np.add.at(state.fine, (owner, cls), np.uint16(1))
+        np.add.at(state.coarse, (owner, cls // BLOCK), 1)
+        np.add.at(state.by_state, (owner, found.state[i, j]), 1)
+    ahead = np.cumsum(keep, axis=1)[i, j] - 1
+    state.past[owner, (state.tested[owner] + ahead) % PAST] = ranks.cells[i, j]
+    state.tested[rows] += keep.sum(axis=1)
+    state.epoch[rows] += keep.sum(axis=1)
+
+
+def _remember(state: State, rows: I64, values: F64, found: Residuals, signs: faults.Signs) -> None:
+    """What the next readings need, whether or not the series is being tested."""
+    t = values.shape[1]
+    state.history[rows], state.h[rows] = found.history, found.h
+    tail = values[:, -RECENT:]
+    place = state.seen[rows][:, None] + np.arange(t - tail.shape[1], t)
+    state.recent[rows[:, None], place % RECENT] = tail
+    state.seen[rows] += t
+    state.warm[rows] = np.maximum(state.warm[rows] - t, 0)
+    state.run[rows], state.flags[rows] = signs.run, signs.flags
+    state.was_missing[rows] = np.isnan(values[:, -1])
+
+
+def _close(state: State, rows: I64, epoch: int) -> None:
+    for row in rows[state.epoch[rows] >= epoch]:
+        latched = bool(state.latched[row])
+        forget(state, int(row))
+        state.latched[row] = latched

@@ -1,0 +1,198 @@
+"""The manifest: what a bundle says of itself, as JSON."""
+
+import json
+import math
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, NoReturn
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from contracts.errors import BundleRefused
+
+from .environment import Environment
+from .features import FeatureSet, feature_set
+from .files import MANIFEST, canonical
+
+SCHEMA_VERSION = 1
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Component(_Section):
+    """A detector or a postprocessor: which class, and every one of its parameters."""
+
+    kind: str
+    parameters: dict[str, JsonValue] = {}
+
+
+class Untrained(_Section):
+    """The bundle was not made from data."""
+
+    kind: Literal["none"] = "none"
+    why: str
+
+
+class TrainedOn(_Section):
+    """The range of the log that the bundle was made from, and the digest of what was read there."""
+
+    kind: Literal["range"] = "range"
+    stream: str
+    partitions: dict[str, tuple[int, int]] = Field(description="partition -> first and last ordinal")
+    since: int = Field(description="event time of the first reading, ns")
+    until: int = Field(description="event time of the last reading, ns")
+    readings: int
+    digest: str
+
+
+class NoReference(_Section):
+    """Drift is not measured against this bundle."""
+
+    kind: Literal["none"] = "none"
+    why: str
+
+
+class Reference(_Section):
+    """The arrays ``reference/...`` of the bundle are what drift is measured against."""
+
+    kind: Literal["arrays"] = "arrays"
+    arrays: tuple[str, ...]
+    digest: str
+
+
+Training = Annotated[Untrained | TrainedOn, Field(discriminator="kind")]
+DriftReference = Annotated[NoReference | Reference, Field(discriminator="kind")]
+STREAMING = Untrained(why="streaming detector, calibrates itself on each series")
+OWN_PAST = NoReference(why="each series is compared with its own past")
+
+
+class Features(_Section):
+    """The features that the detector gets, spelled out beside the definition that they follow from."""
+
+    count: int
+    names: tuple[str, ...]
+    dtype: str
+
+    @classmethod
+    def of(cls, definition: FeatureSet) -> "Features":
+        """The features of a feature set."""
+        return cls(count=len(definition.names), names=definition.names, dtype=definition.dtype)
+
+
+class Golden(_Section):
+    """How many readings the golden vectors hold; they are the arrays ``golden/...``."""
+
+    readings: int
+
+
+class Manifest(_Section):
+    """Everything of a bundle that is not an array; nothing (time, path) that differs between two builds."""
+
+    schema_version: Literal[1] = 1
+    name: str
+    detector: Component
+    postprocessor: Component
+    feature_set: dict[str, JsonValue]
+    feature_set_hash: str
+    features: Features
+    drift_reference: DriftReference = OWN_PAST
+    environment: Environment
+    environment_hash: str
+    training: Training = STREAMING
+    device: Literal["cpu"] = "cpu"
+    golden: Golden
+
+    def to_bytes(self) -> bytes:
+        """The content of ``manifest.json``."""
+        return canonical(self.model_dump(mode="json"))
+
+
+def parse(data: bytes) -> Manifest:
+    """The manifest in these bytes.
+
+    Raises BundleRefused: not JSON, another schema version, or the field that does not fit.
+    """
+    try:
+        tree = json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise BundleRefused(f"{MANIFEST} is not JSON: {error}") from error
+    if not isinstance(tree, dict):
+        raise BundleRefused(f"{MANIFEST} is not a JSON object")
+    version = tree.get("schema_version")
+    if version != SCHEMA_VERSION:
+        newer = isinstance(version, int) and version > SCHEMA_VERSION
+        mend = "Upgrade this agent." if newer else "Build the bundle again."
+        raise BundleRefused(f"schema version is {version!r}, this Tocsin reads {SCHEMA_VERSION}", mend=mend)
+    try:
+        return Manifest.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise BundleRefused(f"{MANIFEST}: {where}: {first['msg']}") from error
+
+
+def check_features(manifest: Manifest, expected: FeatureSet | None = None) -> FeatureSet:
+    """The feature set of the manifest, once its parts agree with each other and with ``expected``.
+
+    Raises BundleRefused; count, name, order, type and hash each have a message of their own.
+    """
+    definition = feature_set(dict(manifest.feature_set))
+    _compare(manifest.features, definition, "the definition in the bundle")
+    if manifest.feature_set_hash != definition.hash:
+        told = manifest.feature_set_hash
+        raise BundleRefused(f"feature-set hash is {told}, its definition gives {definition.hash}")
+    if expected is not None:
+        _compare(manifest.features, expected, "this agent")
+        if definition.hash != expected.hash:
+            raise BundleRefused(
+                f"feature-set hash is {definition.hash}, this agent computes {expected.hash}",
+                mend="Serve the bundle with the feature set that it was made for.",
+            )
+    return definition
+
+
+def _compare(features: Features, definition: FeatureSet, whose: str) -> None:
+    names, wanted = features.names, definition.names
+    both = f"the bundle has {', '.join(names)}; {whose} has {', '.join(wanted)}"
+    if features.count != len(names):
+        raise BundleRefused(f"feature count: the bundle says {features.count} and names {len(names)}")
+    if len(names) != len(wanted):
+        raise BundleRefused(f"feature count: the bundle has {len(names)}, {whose} {len(wanted)}")
+    if sorted(names) != sorted(wanted):
+        raise BundleRefused(f"feature names: {both}")
+    if names != wanted:
+        raise BundleRefused(f"feature order: {both}")
+    if features.dtype != definition.dtype:
+        raise BundleRefused(f"feature type: the bundle has {features.dtype}, {whose} {definition.dtype}")
+
+
+def check_environment(manifest: Manifest, here: Environment | None = None) -> None:
+    """Refuse a bundle whose scores could differ here.
+
+    Raises BundleRefused naming each package with both versions.
+    """
+    found = manifest.environment.hash
+    if manifest.environment_hash != found:
+        raise BundleRefused(f"environment hash is {manifest.environment_hash}, its versions give {found}")
+    manifest.environment.require(here or Environment.current())
+
+
+def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in out:
+            raise ValueError(f"the key {key!r} is there twice")
+        out[key] = value
+    return out
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is too large")
+    return number
