@@ -18,10 +18,10 @@ COPY console console
 COPY config config
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
  && /opt/tocsin/bin/pip install --no-deps --no-index /dist/*.whl \
- && /opt/tocsin/bin/pip uninstall --yes pip
+ && /opt/tocsin/bin/pip uninstall --yes setuptools pip
 
 
-# Stage 2 has neither compiler nor pip nor sources: the environment, tini, and one user.
+# Stage 2 has no compiler and no sources: the environment, tini, and one user.
 FROM python:3.11.14-slim-bookworm AS final
 
 ARG VERSION=0.1.0

@@ -38,6 +38,11 @@ class Part(BaseModel):
     def prepare(self, context: Context) -> None:
         """Load what is needed before the first event. The only place where a processor may do I/O."""
 
+    @property
+    def bundle(self) -> str:
+        """Digest of the model bundle that this part serves, once it is prepared; empty for most."""
+        return ""
+
     def parts(self, name: str) -> "Mapping[str, Part]":
         """The parts that run under this agent, by name; most agents are a single part."""
         return {name: self}

@@ -45,6 +45,19 @@ class Chain:
 
 
 @dataclass
+class Announcement:
+    """Says once which model bundles this process serves."""
+
+    home: Home
+    placed: Sequence[Placed]
+
+    async def run(self) -> None:
+        for item in self.placed:
+            if item.part.bundle:
+                await self.home.loaded(item.name, item.part.bundle)
+
+
+@dataclass
 class Supervisor:
     """The runners of one process.
 
@@ -80,6 +93,7 @@ class Supervisor:
     async def run(self) -> None:
         """Run everything until ``home.stop`` is set and all runners are done."""
         async with anyio.create_task_group() as group:
+            group.start_soon(self._keep, "announcement", Announcement(self.home, self.placed))
             for name, runner in self.runners().items():
                 group.start_soon(self._keep, name, runner, name=name)
 

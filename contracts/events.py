@@ -162,14 +162,14 @@ class DriftDetected(Finding):
     """The distribution of a series is no longer that of its reference."""
 
     stream: ClassVar[str] = "drift"
-    kind: str
+    kind: str = Field(description="mean, spread, tail, shape, dependence, ramp; or the sensor fault")
     direction: Literal["up", "down", "none"]
-    effect: float = Field(description="size of the change in reference standard deviations")
-    effect_low: float
+    effect: float = Field(description="size of the change, in ``unit``")
+    effect_low: float = Field(description="with about 95 % confidence not less")
     effect_high: float
+    unit: str = Field(description="sd, sd/sample, ratio, share, rho or factor")
     since: int = Field(description="estimated event time of the change, ns")
-    evidence_value: float = Field(description="test statistic at the alarm")
-    threshold: float
+    evidence_value: float = Field(description="test statistic over its threshold, at least 1")
     reference: str = Field(description="digest of the reference")
     severity: Severity = "warning"
 

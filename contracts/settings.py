@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from .errors import ConfigError
 from .identity import is_name
@@ -123,7 +123,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, _SecretFiles(settings_cls), _Yaml(settings_cls)
+        return init_settings, _Environment(settings_cls), _SecretFiles(settings_cls), _Yaml(settings_cls)
 
     def shown(self) -> dict[str, Any]:
         """As plain data with every secret masked, the one in a URL included."""
@@ -155,6 +155,13 @@ class _Yaml(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         return dict(self.file.data) if self.file else {}
+
+
+class _Environment(EnvSettingsSource):
+    """The environment without the variables that name secret files: those are read elsewhere."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name: value for name, value in super()._load_env_vars().items() if not name.endswith("_file")}
 
 
 class _SecretFiles(PydanticBaseSettingsSource):

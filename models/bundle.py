@@ -159,15 +159,14 @@ def _opened(files: Mapping[str, bytes], features: FeatureSet | None, kinds: Kind
 
 
 def _made(component: Component, kinds: Kinds | None) -> golden.Detector:
-    if kinds is None:
-        from .detectors import DETECTORS
+    from .detectors import DETECTORS
 
-        kinds = DETECTORS
-    if component.kind not in kinds:
-        known = ", ".join(sorted(kinds))
+    table: Kinds = DETECTORS if kinds is None else kinds
+    if component.kind not in table:
+        known = ", ".join(sorted(table))
         raise BundleRefused(f"detector {component.kind!r} is not known here; known: {known}")
     try:
-        made: golden.Detector = kinds[component.kind](**component.parameters)
+        made: golden.Detector = table[component.kind](**component.parameters)
     except (TypeError, ValueError) as error:
         raise BundleRefused(f"detector {component.kind!r} does not take its parameters: {error}") from error
     return made

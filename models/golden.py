@@ -37,7 +37,7 @@ class Detector(Protocol):
 def inputs(length: int) -> tuple[Int64, Float64]:
     """Times (one per step) and values (one per step and series) of the golden vectors.
 
-    Only integers and exact float operations: no generator whose stream may change with a version.
+    Only integers, and float operations that IEEE 754 rounds in one way: no generator whose stream may change.
     """
     steps = np.arange(length, dtype=np.uint64)
     times = _START + np.arange(length, dtype=np.int64) * SECOND
@@ -45,7 +45,7 @@ def inputs(length: int) -> tuple[Int64, Float64]:
     for number in range(SERIES):
         # The sum of four even numbers is close enough to normal noise.
         noise = sum(_hashed(steps * np.uint64(8) + np.uint64(4 * number + k)) for k in range(4))
-        values[:, number] = 20.0 * (number + 1) + np.asarray(noise, np.float64) / 2.0**51 - 4.0
+        values[:, number] = 20.0 * (number + 1) + np.asarray(noise, np.float64) / 2.0**51 - 8.0
     # Something to find, twice in each series: a spike in the third quarter, a step in the last.
     values[5 * length // 8, :] += 32.0
     values[7 * length // 8 :, :] += 6.0
@@ -74,14 +74,17 @@ def scores(detector: Detector, times: Int64, values: Float64) -> Float64:
 def make(detector: Detector) -> dict[str, NDArray[Any]]:
     """The golden vectors of a detector, as arrays of its bundle.
 
-    Raises ValueError when its scores stay the same whatever happens: such vectors could never differ.
+    They are as short as they can be with more than one score in them. Where there is none such (limits that the
+    readings never reach), the shortest.
     """
-    for length in LENGTHS:
-        times, values = inputs(length)
-        found = scores(detector, times, values)
-        if len(np.unique(found)) > 1:
-            return {"golden/scores": found, "golden/times": times, "golden/values": values}
-    raise ValueError(f"{type(detector).__name__} gives one score to all {LENGTHS[-1]:,} golden readings")
+    tried = (_vectors(detector, length) for length in LENGTHS)
+    speaking = (arrays for arrays in tried if len(np.unique(arrays["golden/scores"])) > 1)
+    return next(speaking, None) or _vectors(detector, LENGTHS[0])
+
+
+def _vectors(detector: Detector, length: int) -> dict[str, NDArray[Any]]:
+    times, values = inputs(length)
+    return {"golden/scores": scores(detector, times, values), "golden/times": times, "golden/values": values}
 
 
 def check(detector: Detector, arrays: dict[str, NDArray[Any]]) -> None:

@@ -95,6 +95,14 @@ class Registry:
         # Publishers on two machines may both have made one: the first is the one that counts, for both.
         return min(map(_version, rows), key=lambda version: int(version.number), default=None)
 
+    def holding(self, digest: str) -> list[Version]:
+        """The published versions of a bundle, under whatever names."""
+        where = f"tags.`{BUNDLE}` = '{digest}'"
+        if not is_digest(digest):
+            return []
+        rows = self.tracking.ask("find version", self.tracking.client.search_model_versions, where, 100)
+        return [version for version in map(_version, rows) if version.published]
+
     def versions(self, name: str) -> list[Version]:
         """All versions of a model, oldest first. Raises UnknownModel or Unavailable."""
         self._model(name)

@@ -11,7 +11,7 @@ store another 1.5 s. So it is imported inside functions, in the processes that r
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -160,11 +160,16 @@ class Tracking:
                 mend="A data directory with a local MLflow store cannot be moved: move it back.",
             )
 
-    def runs(self, experiment: str, where: str, order: str = "", most: int = 50) -> list[Any]:
-        """Runs of an experiment that a filter selects, deleted ones not among them."""
+    def runs(self, experiment: str, where: str, order: str = "", page: int = 100) -> Iterator[Any]:
+        """Runs of an experiment that a filter selects, deleted ones not among them; asked for page by page."""
         orders = [order] if order else None
-        found = self.ask("search runs", self.client.search_runs, [experiment], where, 1, most, orders)
-        return list(found)
+        token = None
+        while True:
+            found = self.ask("search runs", self.client.search_runs, [experiment], where, 1, page, orders, token)
+            yield from found
+            token = found.token
+            if not token:
+                return
 
     def begin_run(self, experiment: str, name: str, tags: Mapping[str, str]) -> str:
         """The id of a new run."""

@@ -2,28 +2,18 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import anyio.to_thread
-import structlog
 from pydantic import Field
 
 from contracts.errors import Unavailable
-from contracts.identity import is_name
 
 from ..parts import Harvest
-from .tablesource import TableSource, harvests_of, resumed
+from .tablesource import TableSource, after, harvests_of, resumed
 
 if TYPE_CHECKING:
-    from .layout import Layout
     from .opened import Opened
-    from .records import Records
-
-DELIMITERS = ",;\t|"
-SAMPLE_BYTES = 64 * 1024
-SAMPLE_ROWS = 100
-
-log = structlog.get_logger(__name__)
 
 
 class CsvFile(TableSource):
@@ -70,8 +60,9 @@ class _Reading:
             self._opened.close()
 
     def harvests(self, fast: bool = True) -> Iterator[list[Harvest]]:
-        """The harvests, those of one piece of the file at a time."""
+        """The harvests, those of one piece of the file at a time. ``fast=False`` is for tests."""
         from .catalog import Catalog
+        from .headers import default_asset, read_header
         from .opened import Fingerprint, Opened
         from .records import Records
         from .table import Table
@@ -81,44 +72,25 @@ class _Reading:
         print_ = Fingerprint.of(opened.file)
         old = self._state
         if old is not None:
-            self._same(Fingerprint(old["size"], old["mtime_ns"], old["head"]), print_, old["row"])
+            Fingerprint(old["size"], old["mtime_ns"], old["head"]).require(print_, source.path, old["row"])
         records = Records(opened.read, opened.begin, fast=fast)
-        layout, delimiter = read_header(records, source, str(source.path))
-        done, row = 0, 1
+        header = read_header(records, source, source.delimiter, str(source.path))
+        if header is None:
+            raise Unavailable(f"{source.path} is empty", mend="its first line must name the columns")
+        layout, delimiter = header
         catalog = Catalog(source.max_series, max(len(layout.values), 1))
         table = Table(layout, source.manner(self._name, default_asset(source.path), fast), catalog)
+        fault, row, done = table.header_fault(0), 1, -1
         if old is not None:
-            done = old["row"]
+            fault, done = None, old["row"]
             if opened.direct and (old["keys"] is not None or not layout.named_by_rows):
                 opened.seek(old["place"])
-                records = Records(opened.read, old["place"], fast=fast)
-                row = done + 1
-                table.last_time = old["time"]
-                catalog.keys.update(dict.fromkeys(tuple(key) for key in old["keys"] or ()))
+                records, row = Records(opened.read, old["place"], fast=fast), done + 1
+                table.recall(old["time"], old["keys"] or ())
         state = {"v": 1, "size": print_.size, "mtime_ns": print_.mtime_ns, "head": print_.head}
-        fault = table.header_fault(0)
         while (rows := records.rows(len(layout.header), delimiter, layout.used, row)) is not None:
-            self._same(print_, Fingerprint.of(opened.file), row - 1)
-            found = list(harvests_of(source, table, rows, state, None if row > 1 else fault))
-            row += rows.count
-            if found := [_after(harvest, done) for harvest in found if harvest.readings.position[-1] > done]:
-                yield found
-
-    def _same(self, known: Any, found: Any, row: int) -> None:
-        """Raise Unavailable when the file is not the one that was read so far."""
-        if difference := known.differs(found):
-            raise Unavailable(
-                f"{self._source.path} changed after {row:,} rows of it were read: {difference}",
-                mend="put the old file back, give the source another name to read the new one from the beginning, "
-                "or use kind: follow for a file that grows",
-            )
-
-
-def _after(harvest: Harvest, done: int) -> Harvest:
-    """Without the rows that are in the log already."""
-    import numpy as np
-
-    begin = int(np.searchsorted(harvest.readings.position, done, side="right"))
-    if not begin:
-        return harvest
-    return Harvest(harvest.readings.take(slice(begin, len(harvest.readings))), harvest.resume)
+            print_.require(Fingerprint.of(opened.file), source.path, row - 1)
+            found = harvests_of(source, table, rows, state, fault)
+            fault, row = None, row + rows.count
+            if new := [after(harvest, done) for harvest in found if harvest.readings.position[-1] > done]:
+                yield new

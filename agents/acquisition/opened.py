@@ -33,13 +33,21 @@ class Fingerprint:
         head = os.pread(file.fileno(), HEAD_BYTES, 0)
         return cls(stat.st_size, stat.st_mtime_ns, blake2b(head, digest_size=16).hexdigest())
 
-    def differs(self, other: "Fingerprint") -> str:
-        """In what the other one differs, in words; empty when it does not."""
-        if self.size != other.size:
-            return f"it had {self.size:,} bytes and has {other.size:,}"
-        if self.head != other.head:
-            return f"its beginning had the digest {self.head[:12]} and has {other.head[:12]}"
-        return "it was written again" if self.mtime_ns != other.mtime_ns else ""
+    def require(self, found: "Fingerprint", path: Path, row: int) -> None:
+        """Raise Unavailable when a file is not the one that was read so far."""
+        if self.size != found.size:
+            difference = f"it had {self.size:,} bytes and has {found.size:,}"
+        elif self.head != found.head:
+            difference = f"the digest of its beginning was {self.head[:12]} and is {found.head[:12]}"
+        elif self.mtime_ns != found.mtime_ns:
+            difference = "it was written again"
+        else:
+            return
+        raise Unavailable(
+            f"{path} changed after {row:,} rows of it were read: {difference}",
+            mend="put the old file back, give the source another name to read the new one from the beginning, "
+            "or use kind: follow for a file that grows",
+        )
 
 
 class Opened:
@@ -55,6 +63,8 @@ class Opened:
             raise Unavailable(f"{path}: {error.strerror}", mend="check the path and its permissions") from error
         self.path = path
         self.direct = True
+        #: Where the text begins in a ``direct`` file: behind a byte order mark.
+        self.begin = 0
         try:
             self._read = self._unpacked(max_ratio, max_bytes)
         except BaseException:
@@ -94,7 +104,8 @@ class Opened:
                 mend="convert it to UTF-8",
             )
         if self.direct:
-            self.file.seek(len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0)
+            self.begin = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
+            self.file.seek(self.begin)
             return read
         pending = [head.removeprefix(codecs.BOM_UTF8)]
         return lambda size: pending.pop() if pending and pending[0] else read(size)

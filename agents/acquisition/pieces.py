@@ -41,6 +41,11 @@ class Piece:
             stops = np.append(stops, len(data))
         self._stops: Int64 = stops
 
+    @property
+    def lines(self) -> int:
+        """How many lines there are."""
+        return len(self._stops)
+
     def rows(self, width: int, delimiter: str, used: Sequence[int], first: int, fast: bool = True) -> Rows:
         """The rows; without the last ones when their quotes are still open. ``fast=False`` is for tests."""
         if fast and len(self._stops):

@@ -5,7 +5,7 @@ cannot be taken apart, is one reading with the channel ``*``. A reading without 
 was read last before it (0 at first), so that it stands in the log where it stood in the input.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -64,10 +64,10 @@ class Converted(NamedTuple):
 class Table:
     """Converts the rows of one table, in order; remembers the series and the last time."""
 
-    def __init__(self, layout: Layout, manner: Manner, catalog: Catalog, last_time: int = 0) -> None:
+    def __init__(self, layout: Layout, manner: Manner, catalog: Catalog) -> None:
         self.layout = layout
         self.catalog = catalog
-        self.last_time = last_time
+        self.last_time = 0
         self._manner = manner
 
     def convert(self, rows: Rows) -> Converted:
@@ -90,6 +90,11 @@ class Table:
                 owners[place] = names.keys[names.number[row]][0]
         self._announce(problems)
         return Converted(_merged(good, self._unread(rows, problems, owners, stamps)), after)
+
+    def recall(self, last_time: int, keys: Iterable[Sequence[str]]) -> None:
+        """Take up what an earlier run knew."""
+        self.last_time = last_time
+        self.catalog.keys.update(dict.fromkeys(tuple(key) for key in keys))
 
     def header_fault(self, position: int) -> Readings | None:
         """What is wrong with the header, as one reading at its own row."""

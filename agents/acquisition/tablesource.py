@@ -120,3 +120,13 @@ def resumed(text: str, source: str) -> dict[str, Any]:
             mend="it was written by another kind of source or a newer version; give this source another name",
         ) from error
     return cast("dict[str, Any]", state)
+
+
+def after(harvest: Harvest, done: int) -> Harvest:
+    """A harvest without the rows that are in the log already."""
+    import numpy as np
+
+    begin = int(np.searchsorted(harvest.readings.position, done, side="right"))
+    if not begin:
+        return harvest
+    return Harvest(harvest.readings.take(slice(begin, len(harvest.readings))), harvest.resume)

@@ -10,7 +10,7 @@ import anyio
 import structlog
 
 from bus.protocol import Bus, Place
-from contracts.events import AgentFailed, AgentStarted, AgentStopped, AnyEvent, DeadLettered, Event
+from contracts.events import AgentFailed, AgentStarted, AgentStopped, AnyEvent, DeadLettered, Event, ModelLoaded
 from contracts.frames import Frame, encode
 from contracts.identity import partition_of
 from contracts.settings import BusSettings
@@ -59,6 +59,11 @@ class Home:
 
     async def stopped(self, agent: str, partition: int, token: int) -> None:
         await self.tell(partition, agent, AgentStopped.of(**self._about(agent, token), agent=agent, owner=self.owner))
+
+    async def loaded(self, agent: str, bundle: str) -> None:
+        """Tell that an agent serves a bundle from here on."""
+        event = ModelLoaded.of(**self._about(agent, self.clock.wall_ns()), bundle=bundle, agent=agent)
+        await self.tell(self.home_partition(agent), agent, event)
 
     async def failed(self, agent: str, error: BaseException) -> None:
         about = self._about(agent, self.clock.wall_ns())

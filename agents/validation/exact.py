@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from contracts.readings import Verdict
@@ -152,7 +153,7 @@ class Follower:
             del self.times[0], self.values[0]
         if self.total % BLOCK == 0 and self.total >= BLOCK:
             last = self.times[-BLOCK - 1 :]
-            steps = sorted(min(b - a, _GREATEST_STEP) for a, b in zip(last[:-1], last[1:], strict=True))
+            steps = sorted(min(b - a, _GREATEST_STEP) for a, b in pairwise(last))
             self.usual, self.longest = steps[BLOCK // 2], steps[BLOCK - 2]
         self.total += 1
 

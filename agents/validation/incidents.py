@@ -22,16 +22,16 @@ class Found(NamedTuple):
     time: int
     since: int
     detail: str
-    count: int = 0
+    concerned: int = 0
 
 
-def events(found: Iterable[Found], names: Sequence[str], readings: Readings) -> Iterator[DataQualityIncident]:
+def as_events(found: Iterable[Found], names: Sequence[str], readings: Readings) -> Iterator[DataQualityIncident]:
     """The incidents in the order of the readings that they follow from, however these were cut into batches."""
     for each in sorted(found, key=_place):
-        yield event(each, names, readings.id_of(each.row), readings.series[readings.code[each.row]].asset)
+        yield as_event(each, names, readings.id_of(each.row), readings.series[readings.code[each.row]].asset)
 
 
-def event(found: Found, names: Sequence[str], cause: str, asset: str = "") -> DataQualityIncident:
+def as_event(found: Found, names: Sequence[str], cause: str, asset: str = "") -> DataQualityIncident:
     """One incident as an event; ``asset`` stands for an incident that is not about a series."""
     channel = ""
     if found.series >= 0:
@@ -46,7 +46,7 @@ def event(found: Found, names: Sequence[str], cause: str, asset: str = "") -> Da
         state=found.state,
         detail=found.detail,
         since=found.since,
-        count=found.count,
+        count=found.concerned,
     )
 
 

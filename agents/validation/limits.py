@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -123,3 +124,21 @@ class LimitColumns:
     def silence(self, numbers: Int, gap: Int) -> Int:
         """From when on a silence makes these series stale, from their gap limits."""
         return np.where(gap < NEVER, np.maximum(gap, self.freshness[numbers]), self.patience[numbers])
+
+
+class Admission:
+    """Which series may come in, and what holds for them: the rules, applied to names."""
+
+    def __init__(
+        self, rules: Sequence[Rule], gap_factor: float, freshness_s: float, max_series: int, strangers: bool
+    ) -> None:
+        self.max_series = max_series
+        self._strangers = strangers
+        # Unknown names come again and again, and may be many: the memory of them is bounded.
+        self.limits = lru_cache(maxsize=4096)(
+            lambda name: Limits.of(rules, name, gap_factor=gap_factor, freshness_s=freshness_s)
+        )
+
+    def admits(self, name: str) -> bool:
+        """Whether a series of this name is taken at all."""
+        return self._strangers or self.limits(name).known

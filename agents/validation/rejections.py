@@ -15,9 +15,7 @@ from .table import NONE, Table
 WINDOW = 64
 _MASK = 2**WINDOW - 1
 #: Their times are not to be believed.
-_UNTIMED = frozenset(
-    {Verdict.MALFORMED_ROW, Verdict.BAD_TIME, Verdict.NAIVE_TIME, Verdict.LATE, Verdict.FUTURE}
-)
+_UNTIMED = frozenset({Verdict.MALFORMED_ROW, Verdict.BAD_TIME, Verdict.NAIVE_TIME, Verdict.LATE, Verdict.FUTURE})
 
 
 def watch(
@@ -31,6 +29,7 @@ def watch(
     shift = np.minimum(seg.length[calm], WINDOW - 1).astype(np.uint64)
     recent = table.recent[number[calm]] << shift
     table.recent[number[calm]] = np.where(seg.length[calm] >= WINDOW, np.uint64(0), recent)
+    table.heard[number[calm]] = time[seg.rows[seg.end[calm]]]
     found: list[Found] = []
     for segment in np.flatnonzero(watched).tolist():
         start = int(seg.start[segment])
@@ -39,28 +38,25 @@ def watch(
     return found
 
 
-def _follow(
-    table: Table, number: int, rows: list[int], verdicts: list[int], how: tuple[Int, float]
-) -> Iterator[Found]:
+def _follow(table: Table, number: int, rows: list[int], verdicts: list[int], how: tuple[Int, float]) -> Iterator[Found]:
     time, share = how
     begin = math.ceil(share * WINDOW)
     recent, since = int(table.recent[number]), int(table.rejections[number])
     refused = int(table.refused[number])
-    newest = int(table.newest[number])
+    heard = int(table.heard[number])
     for row, verdict in zip(rows, verdicts, strict=True):
         recent = (recent << 1 | (verdict != 0)) & _MASK
         count = recent.bit_count()
         refused += verdict != 0 and since != NONE
+        at = heard if verdict in _UNTIMED and heard != NONE else int(time[row])
+        heard = heard if verdict else at
         if since == NONE and verdict and count >= begin:
-            since, refused = _moment(row, verdict, time, newest), count
+            since, refused = at, count
             detail = f"{count} of the last {WINDOW} readings were rejected, the last as {Verdict(verdict).word}"
             yield Found(row, "rejections", "open", number, since, since, detail, count)
         elif since != NONE and 2 * count < begin:
             detail = f"{refused} readings were rejected; now {count} of the last {WINDOW}"
-            yield Found(row, "rejections", "closed", number, int(time[row]), since, detail, refused)
+            yield Found(row, "rejections", "closed", number, at, since, detail, refused)
             since = NONE
-    table.recent[number], table.rejections[number], table.refused[number] = recent, since, refused
-
-
-def _moment(row: int, verdict: int, time: Int, newest: int) -> int:
-    return newest if verdict in _UNTIMED and newest != NONE else int(time[row])
+    table.recent[number], table.heard[number] = recent, heard
+    table.rejections[number], table.refused[number] = since, refused

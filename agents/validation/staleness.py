@@ -26,9 +26,7 @@ def lagging(state: ValidationState, seg: Segments, track: Track, time: Int, newe
     table.seen[seg.number] = state.elapsed
     fresh_until = _sum(track.newest, track.silence)
     if state.members[groups].max() == 1 and (table.stale[seg.number] == NONE).all():
-        state.watermark[groups] = np.maximum(
-            state.watermark[groups], np.maximum.reduceat(track.confirms, seg.start)
-        )
+        state.watermark[groups] = np.maximum(state.watermark[groups], np.maximum.reduceat(track.confirms, seg.start))
         table.due[seg.number] = fresh_until[seg.end]
         return []
     return list(_Groups(state, seg, track, newest, fresh_until).found(time))
@@ -51,9 +49,7 @@ def _sum(time: Int, span_: Int) -> Int:
 class _Groups:
     """The rows of a batch in order of arrival, group by group, with the watermark after each."""
 
-    def __init__(
-        self, state: ValidationState, seg: Segments, track: Track, newest: Int, fresh_until: Int
-    ) -> None:
+    def __init__(self, state: ValidationState, seg: Segments, track: Track, newest: Int, fresh_until: Int) -> None:
         self._table, self._state, self._seg = state.table, state, seg
         number = seg.number
         by_arrival = np.argsort(seg.rows, kind="stable")

@@ -59,7 +59,7 @@ def sweep(table: Table, limits: LimitColumns, seg: Segments, time: Int, value: F
     odd = (time <= before) | (step > gap) | (step < 0)
     last = seg.before(value, table.value[number])
     if limits.any_rate:
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             odd |= (np.abs(value - last) > seg.spread(limits.per_s[number]) * (step * 1e-9)) & (step > 0)
     runs = _runs(table, limits, seg, time, value != last)
     left = seg.any(odd) | runs.suspicious
@@ -69,9 +69,7 @@ def sweep(table: Table, limits: LimitColumns, seg: Segments, time: Int, value: F
     return left, Track(np.ones(len(time), bool), before, time.copy(), silence)
 
 
-def _gaps(
-    table: Table, limits: LimitColumns, seg: Segments, time: Int
-) -> tuple[Int, Int, tuple[Rows, Int, Int]]:
+def _gaps(table: Table, limits: LimitColumns, seg: Segments, time: Int) -> tuple[Int, Int, tuple[Rows, Int, Int]]:
     """Gap limits that hold at each row and after it, and the blocks that end: place, usual, longest interval."""
     number = seg.number
     total = table.total[number]
@@ -113,9 +111,7 @@ def _runs(table: Table, limits: LimitColumns, seg: Segments, time: Int, differs:
     carried = np.where(begins[start], 0, table.run[number])
     from_before = anchor_place == seg.spread(start)
     length = place - anchor_place + 1 + np.where(from_before, seg.spread(carried), 0)
-    since = np.where(
-        from_before & seg.spread(carried > 0), seg.spread(table.run_since[number]), time[anchor_place]
-    )
+    since = np.where(from_before & seg.spread(carried > 0), seg.spread(table.run_since[number]), time[anchor_place])
     ended = np.where(changes, seg.before(length, table.run[number]), 0)
     runs = Runs(
         length=length,

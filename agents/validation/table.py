@@ -31,19 +31,13 @@ class Table:
 
     newest: Int = column(NONE)
     """time of the newest accepted reading"""
-    value: NDArray[np.float64] = field(
-        default_factory=lambda: np.zeros(FIRST), metadata={"blank": 0}
-    )
+    value: NDArray[np.float64] = field(default_factory=lambda: np.zeros(FIRST), metadata={"blank": 0})
     """its value"""
     total: Int = column()
     """accepted readings so far"""
-    times: Int = field(
-        default_factory=lambda: np.zeros((FIRST, REMEMBERED), np.int64), metadata={"blank": 0}
-    )
+    times: Int = field(default_factory=lambda: np.zeros((FIRST, REMEMBERED), np.int64), metadata={"blank": 0})
     """times of the last accepted readings in order of time; the k-th newest is at (total - k) % REMEMBERED"""
-    values: NDArray[np.float64] = field(
-        default_factory=lambda: np.zeros((FIRST, REMEMBERED)), metadata={"blank": 0}
-    )
+    values: NDArray[np.float64] = field(default_factory=lambda: np.zeros((FIRST, REMEMBERED)), metadata={"blank": 0})
     """their values"""
     usual: Int = column()
     """usual interval, 0 while it is not known"""
@@ -63,10 +57,10 @@ class Table:
     """when the asset's watermark passes this, the series is stale"""
     seen: Int = column()
     """``elapsed`` when the series was last seen"""
-    recent: NDArray[np.uint64] = field(
-        default_factory=lambda: np.zeros(FIRST, np.uint64), metadata={"blank": 0}
-    )
+    recent: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(FIRST, np.uint64), metadata={"blank": 0})
     """the last 64 readings, one bit each: 1 = rejected"""
+    heard: Int = column(NONE)
+    """time of the last accepted reading, in order of arrival"""
     refused: Int = column()
     """rejected readings since the open incident began"""
     group: Int = column()
@@ -102,6 +96,7 @@ def usual_intervals(times: Int) -> tuple[Int, Int]:
     One hole among the intervals moves neither.
     """
     # As unsigned numbers the differences of any two instants are exact.
-    steps = np.diff(times.view(np.uint64), axis=1)
-    steps = np.sort(np.minimum(steps, np.uint64(2**60)), axis=1).view(np.int64)
+    unsigned = times.view(np.uint64)
+    steps = np.minimum(unsigned[:, 1:] - unsigned[:, :-1], np.uint64(2**60)).view(np.int64)
+    steps.sort(axis=1)
     return steps[:, BLOCK // 2], steps[:, BLOCK - 2]

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -20,7 +20,7 @@ Bytes = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
 Key = slice | Ints
 
-LARGEST = 1e300  # larger magnitudes are treated as not-a-number: their sums would overflow
+LARGEST = 1e150  # larger magnitudes are treated as not-a-number: their squares would overflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,8 @@ class Detector(BaseModel, Generic[S], frozen=True, extra="forbid"):
     reasons: ClassVar[tuple[str, ...]]
     affine: ClassVar[bool] = True  # scores stay the same when x becomes a x + b with a > 0
 
+    threshold: float = Field(default=0.5, ge=0, le=1, description="scores from here on are alarms")
+
     @abstractmethod
     def start(self) -> S:
         """State for zero series."""
@@ -87,7 +89,7 @@ class Detector(BaseModel, Generic[S], frozen=True, extra="forbid"):
         """Score one reading for each of k distinct series; the arrays in `state` move on.
 
         rows: int64[k] series numbers. times: int64[k] nanoseconds UTC. values: float64[k].
-        A value that is NaN, infinite or beyond 1e300 scores 0 and leaves the state unchanged.
+        A value that is NaN, infinite or beyond 1e150 scores 0 and leaves the state unchanged.
         """
         with np.errstate(all="ignore"):
             usable = np.abs(values) <= LARGEST
@@ -101,7 +103,7 @@ class Detector(BaseModel, Generic[S], frozen=True, extra="forbid"):
 
 
 def silence(k: int) -> Scores:
-    """k scores of nothing unusual."""
+    """Scores of k readings with nothing unusual."""
     return Scores(np.zeros(k), np.zeros(k, np.uint8))
 
 

@@ -9,9 +9,11 @@ M. van Herk, A fast algorithm for local minimum and maximum filters, Pattern Rec
 (1992) 517-521.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from .base import Floats, Ints, Key
+from .base import Floats, Ints, Key, State, column
 
 WIDTHS = (16, 64, 256)
 OFFSETS = (0, 17, 82)  # where the suffixes of each width begin: w + 1 of them, the last one empty
@@ -21,43 +23,61 @@ _LAST = np.array(WIDTHS) - 1
 _NEXT = np.array(OFFSETS) + 1
 
 
-def windows(block: Floats, prefix: Floats, suffix: Floats, key: Key, at: Ints, values: Floats) -> Floats:
+@dataclass
+class Blocks(State):
+    """The current block of 256, and sums, maxima and minima of prefixes and suffixes by width: 10 KB."""
+
+    block: Floats = column()
+    head_sum: Floats = column()
+    head_max: Floats = column(-np.inf)
+    head_min: Floats = column(np.inf)
+    tail_sum: Floats = column()
+    tail_max: Floats = column(-np.inf)
+    tail_min: Floats = column(np.inf)
+
+
+def empty() -> dict[str, Floats]:
+    """Arrays for zero series."""
+    head, tail = np.empty((0, 3)), np.empty((0, LENGTH))
+    return {
+        "block": np.empty((0, WIDEST)),
+        "head_sum": head, "head_max": head, "head_min": head,
+        "tail_sum": tail, "tail_max": tail, "tail_min": tail,
+    }  # fmt: skip
+
+
+def windows(state: Blocks, key: Key, at: Ints, values: Floats) -> Floats:
     """Add one reading to each series of `key`; return float64[k, 3, 3]: (mean, max, min) by width.
 
-    block: float64[n, 256], the readings since the last multiple of 256. prefix: float64[n, 3, 3] and
-    suffix: float64[n, 3, 339], sums, maxima and minima. at: int64[k], readings seen before.
-    Windows that reach back before the first reading hold that many readings fewer.
+    at: int64[k], readings seen before. Until a window is full its maximum and minimum are those of the
+    readings there are, and its mean is not defined.
     """
     rows = np.arange(key.start, key.stop) if isinstance(key, slice) else key
-    block[rows, at & (WIDEST - 1)] = values
+    state.block[rows, at & (WIDEST - 1)] = values
     place = at[:, None] & _LAST
     v = values[:, None]
     fresh = place == 0
-    before = prefix[key]
-    after = np.empty_like(before)
-    after[:, 0] = np.where(fresh, v, before[:, 0] + v)
-    after[:, 1] = np.where(fresh, v, np.maximum(before[:, 1], v))
-    after[:, 2] = np.where(fresh, v, np.minimum(before[:, 2], v))
-    prefix[key] = after
-    out = np.empty_like(before)
-    where = rows[:, None] * (3 * LENGTH) + (place + _NEXT)
-    flat = suffix.reshape(-1)
-    out[:, 0] = (flat.take(where) + after[:, 0]) / (_LAST + 1)
-    out[:, 1] = np.maximum(flat.take(where + LENGTH), after[:, 1])
-    out[:, 2] = np.minimum(flat.take(where + 2 * LENGTH), after[:, 2])
+    head_sum = state.head_sum[key] = np.where(fresh, v, state.head_sum[key] + v)
+    head_max = state.head_max[key] = np.where(fresh, v, np.maximum(state.head_max[key], v))
+    head_min = state.head_min[key] = np.where(fresh, v, np.minimum(state.head_min[key], v))
+    out = np.empty((len(rows), 3, 3))
+    tail = rows[:, None] * LENGTH + (place + _NEXT)
+    out[:, 0] = (state.tail_sum.reshape(-1).take(tail) + head_sum) / (_LAST + 1)
+    out[:, 1] = np.maximum(state.tail_max.reshape(-1).take(tail), head_max)
+    out[:, 2] = np.minimum(state.tail_min.reshape(-1).take(tail), head_min)
     for j, width in enumerate(WIDTHS):
         done = np.flatnonzero(place[:, j] == width - 1)
         if len(done):
-            _close(block, suffix, rows[done], at[done], j)
+            _close(state, rows[done], at[done], j)
     return out
 
 
-def _close(block: Floats, suffix: Floats, rows: Ints, at: Ints, j: int) -> None:
+def _close(state: Blocks, rows: Ints, at: Ints, j: int) -> None:
     """A block of width WIDTHS[j] is full: store its sums, maxima and minima from each place to its end."""
     width, first = WIDTHS[j], OFFSETS[j]
     start = (at & (WIDEST - 1)) - (width - 1)
-    back = block[rows[:, None], start[:, None] + np.arange(width - 1, -1, -1)]
+    back = state.block[rows[:, None], start[:, None] + np.arange(width - 1, -1, -1)]
     span = slice(first, first + width)
-    suffix[rows, 0, span] = np.add.accumulate(back, axis=1)[:, ::-1]
-    suffix[rows, 1, span] = np.maximum.accumulate(back, axis=1)[:, ::-1]
-    suffix[rows, 2, span] = np.minimum.accumulate(back, axis=1)[:, ::-1]
+    state.tail_sum[rows, span] = np.add.accumulate(back, axis=1)[:, ::-1]
+    state.tail_max[rows, span] = np.maximum.accumulate(back, axis=1)[:, ::-1]
+    state.tail_min[rows, span] = np.minimum.accumulate(back, axis=1)[:, ::-1]

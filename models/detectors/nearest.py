@@ -22,7 +22,8 @@ def distances(memory: Floats, key: Key, values: Floats) -> Floats:
     if len(values) == 1 and isinstance(key, slice):
         row = memory[key.start]
         at = int(np.searchsorted(row, values[0]))
-        return np.minimum(values - row[at - 1], row[at] - values)
+        one: Floats = np.minimum(values - row[at - 1], row[at] - values)
+        return one
     m = memory.shape[1]
     flat = memory.reshape(-1)
     at = np.arange(key.start, key.stop) * m if isinstance(key, slice) else key * m
@@ -31,7 +32,8 @@ def distances(memory: Floats, key: Key, values: Floats) -> Floats:
         ahead = at + half
         at = np.where(flat.take(ahead) < values, ahead, at)
         half >>= 1
-    return np.minimum(values - flat.take(at), flat.take(at + 1) - values)
+    out: Floats = np.minimum(values - flat.take(at), flat.take(at + 1) - values)
+    return out
 
 
 def keep(memory: Floats, kept: Ints, rows: Ints, values: Floats, gap: Floats) -> None:

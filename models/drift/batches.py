@@ -22,9 +22,7 @@ def run(state: State, rows: I64, times: I64, values: F64, epoch: int) -> Alarms:
         np.asarray(values, np.float64),
     )
     if not rows.shape == times.shape == values.shape or rows.ndim != 1:
-        raise ValueError(
-            f"rows, times and values differ in shape: {rows.shape}, {times.shape}, {values.shape}"
-        )
+        raise ValueError(f"rows, times and values differ in shape: {rows.shape}, {times.shape}, {values.shape}")
     if len(rows) == 0:
         return collect([])
     if rows.min() < 0 or rows.max() >= state.rows or not state.adopted[rows].all():

@@ -153,7 +153,9 @@ def _law(shape: str) -> _Law:
 def closest_shape(z: F64) -> int:
     """Index in SHAPES of the law under which the standardised residuals ``z`` (float64[n]) are likeliest."""
     best, where = -np.inf, 0
-    centred = z - z.mean()
+    centred = np.sort(z - z.mean())
+    if len(centred) > 1000:  # a thousand quantiles tell as much, faster
+        centred = centred[((np.arange(1000) + 0.5) / 1000 * len(centred)).astype(np.int64)]
     for i, shape in enumerate(SHAPES):
         for scale in (0.8, 1.0, 1.25) if shape.startswith("t") else (1.0,):
             density = _law(shape).density(centred / scale) / scale
@@ -214,8 +216,7 @@ def _dependence(z: F64, score: F64, level: I64, width: F64) -> F64:
         wild = 0.75 + 0.45 * min(last * last, 4.0)
         ratios = [np.exp(k * last * z - (k * last) ** 2 / 2) for k in _KAPPA]
         ratios += [
-            np.exp(-z * z / 2 * (1 / s**2 - 1)) / s
-            for s in (wild**0.5, (1.35 - 0.25 * min(last * last, 2.5)) ** 0.5)
+            np.exp(-z * z / 2 * (1 / s**2 - 1)) / s for s in (wild**0.5, (1.35 - 0.25 * min(last * last, 2.5)) ** 0.5)
         ]
         for j, ratio in enumerate(ratios):
             cell = ratio.mean(axis=1)

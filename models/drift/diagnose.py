@@ -29,9 +29,8 @@ class _Effect:
 
 def explain(state: State, hit: Hit, book: Book) -> Finding:
     """The finding behind a hit. ``began`` counts readings of the series since it was adopted."""
-    if hit.fault == "stuck" or (hit.fault == "repeat" and _run(hit.recent) > 2):
-        run = max(_run(hit.recent), int(state.run[hit.row]))
-        told = _Effect("stuck", 0, 1.0, 1.0, 1.0, "share", run)
+    if hit.fault == "stuck" or (hit.fault == "repeat" and hit.run > 2):
+        told = _Effect("stuck", 0, 1.0, 1.0, 1.0, "share", hit.run)
     elif hit.fault == "missing":
         told = _missing(hit.recent)
     elif hit.fault == "repeat":
@@ -52,12 +51,6 @@ def explain(state: State, hit: Hit, book: Book) -> Finding:
         evidence=max(1.0, float(weighed.sum() / state.limit[hit.row])),
         reference=state.references[hit.row],
     )
-
-
-def _run(recent: F64) -> int:
-    """Length of the run of equal readings at the end."""
-    other = np.flatnonzero(recent != recent[-1])
-    return len(recent) - 1 - int(other.max(initial=-1))
 
 
 def _share(k: int, n: int) -> tuple[float, float, float]:
@@ -147,9 +140,7 @@ def _measure(state: State, hit: Hit, family: str, way: int, score: F64, ago: int
     if family == "mean":
         half = Z95 * max(float(score.std()), 0.1) / n**0.5
         reach, centre = float(state.reach[hit.row]), float(score.mean())
-        return _Effect(
-            "mean", way, centre / reach, (centre - half) / reach, (centre + half) / reach, "sd", ago
-        )
+        return _Effect("mean", way, centre / reach, (centre - half) / reach, (centre + half) / reach, "sd", ago)
     if family == "spread":
         ratio, half = float(np.sqrt(np.mean(score * score))), Z95 / (2 * max(n, 2)) ** 0.5
         return _Effect("spread", way, ratio, ratio * np.exp(-half), ratio * np.exp(half), "ratio", ago)

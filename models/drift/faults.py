@@ -18,9 +18,10 @@ NEAR = 8  # readings back in which an equal one is a repeat
 
 @dataclass(frozen=True)
 class Signs:
-    """For k series and t readings. ``stuck``, ``jump``: bool[k, t]; the gains: float64[k, t, 2]; ``run``:
-    int64[k]; ``flags``: bool[k, 2, FLAGS], whether the last residuals and the last raw values lay outside,
-    newest last.
+    """For k series and t readings. ``stuck``, ``jump``: bool[k, t]; the gains: float64[k, t, 2].
+
+    ``run``: int64[k, t], equal readings in a row so far; ``flags``: bool[k, 2, FLAGS], whether the last residuals
+    and the last raw values lay outside, newest last.
     """
 
     stuck: Bools
@@ -58,7 +59,7 @@ def signs(state: State, rows: I64, values: F64, residual: F64) -> Signs:
         jump=jump,
         missing_gain=_missing_gain(state, rows, missing),
         repeat_gain=_pairs(state.repeat_bet, rows * 2, repeat),
-        run=run[:, -1],
+        run=run,
         flags=flags,
     )
 

@@ -164,10 +164,7 @@ def _sd(values: F64) -> float:
 def _missing_rates(missing: Bools) -> F64:
     """Chance of a missing reading after a present and after a missing one, with half a reading's doubt."""
     before, now = missing[:-1], missing[1:]
-    rates = [
-        (float((now & (before == was)).sum()) + 1) / (float((before == was).sum()) + 2)
-        for was in (False, True)
-    ]
+    rates = [(float((now & (before == was)).sum()) + 1) / (float((before == was).sum()) + 2) for was in (False, True)]
     out: F64 = np.clip(np.array([rates[0], max(rates[1], rates[0])]), 1e-6, 0.9)
     return out
 

@@ -125,9 +125,7 @@ def counted_below(fine: np.ndarray, coarse: np.ndarray, rows: I64, cls: I64) -> 
     for j in range(cls.shape[1]):
         whole = np.where(numbers < block[:, j, None], by_block, 0).sum(axis=1, dtype=np.int64)
         part = fine.reshape(-1, BLOCK)[rows * BLOCKS + block[:, j]]
-        low[:, j] = whole + np.where(inner < (cls[:, j] % BLOCK)[:, None], part, 0).sum(
-            axis=1, dtype=np.int64
-        )
+        low[:, j] = whole + np.where(inner < (cls[:, j] % BLOCK)[:, None], part, 0).sum(axis=1, dtype=np.int64)
     return low, same
 
 

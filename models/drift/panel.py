@@ -39,6 +39,7 @@ class Hit:
     at: int
     fault: str
     seen: int
+    run: int
     recent: F64
     past: I64
     evidence: F64
@@ -71,9 +72,7 @@ def step(state: State, rows: I64, times: I64, values: F64, book: Book, epoch: in
     return hits
 
 
-def _test(
-    state: State, rows: I64, values: F64, found: Residuals, signs: faults.Signs, book: Book
-) -> list[Hit]:
+def _test(state: State, rows: I64, values: F64, found: Residuals, signs: faults.Signs, book: Book) -> list[Hit]:
     ranks = _rank(state, rows, found, book)
     gains = ranks.gains
     gains[:, :, 27:29] = signs.missing_gain
@@ -172,7 +171,8 @@ def _run(evidence: F64, gains: F64, tested: Bools) -> F64:
     for j in range(gains.shape[1]):
         now = trace[:, j]
         np.add(evidence, 1.0, out=now)
-        now *= gains[:, j]
+        with np.errstate(over="ignore"):  # only after an alarm, where nothing is read any more
+            now *= gains[:, j]
         if not tested[:, j].all():
             off = ~tested[:, j]
             now[off, :TESTED] = evidence[off, :TESTED]
@@ -207,12 +207,11 @@ def _hit(state: State, row: int, i: int, at: int, seen: _Seen) -> Hit:
         fault = "missing"
     if not fault and _fault(now, 29, limit)[0, 0]:
         fault = "repeat"
-    raw = np.concatenate([_ordered(state.recent[row], int(state.seen[row])), seen.values[i, : at + 1]])[
-        -RECENT:
-    ]
+    raw = np.concatenate([_ordered(state.recent[row], int(state.seen[row])), seen.values[i, : at + 1]])[-RECENT:]
     mine = seen.ranks.cells[i, : at + 1][seen.ranks.tested[i, : at + 1]]
     past = np.concatenate([_ordered(state.past[row], int(state.tested[row])).astype(np.int64), mine])
-    return Hit(row, at, fault, int(state.seen[row]) + at + 1, raw, past[-PAST:], seen.trace[i, at].copy())
+    count, same = int(state.seen[row]) + at + 1, int(seen.signs.run[i, at])
+    return Hit(row, at, fault, count, same, raw, past[-PAST:], seen.trace[i, at].copy())
 
 
 def _ordered(ring: NDArray[Any], written: int) -> NDArray[Any]:
@@ -249,7 +248,7 @@ def _remember(state: State, rows: I64, values: F64, found: Residuals, signs: fau
     state.recent[rows[:, None], place % RECENT] = tail
     state.seen[rows] += t
     state.warm[rows] = np.maximum(state.warm[rows] - t, 0)
-    state.run[rows], state.flags[rows] = signs.run, signs.flags
+    state.run[rows], state.flags[rows] = signs.run[:, -1], signs.flags
     state.was_missing[rows] = np.isnan(values[:, -1])
 
 

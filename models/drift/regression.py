@@ -47,8 +47,8 @@ def curve(waves: F64, constant: float) -> F64:
 def regress(y: F64, waves: F64, state: I64) -> Model:
     """Model of ``y`` (float64[n], NaN = missing), weighted by the spread within each operating state.
 
-    ``state``: int64[n]. Conditional least squares; Schwarz (1978) for the orders, with the first LAGS readings
-    left out of every candidate so that all are compared on the same readings.
+    ``state``: int64[n]. Conditional least squares; Schwarz (1978) for the orders, with the first LAGS
+    readings left out of every candidate so that all are compared on the same readings.
     """
     design, use, lags = _design(y, waves)
     weight = _weights(y, state)[use]

@@ -120,9 +120,7 @@ class State:
     @property
     def bytes_per_series(self) -> int:
         """Memory of one series' arrays."""
-        return sum(
-            int(np.prod(shape, dtype=int)) * np.dtype(kind).itemsize for shape, kind in _ARRAYS.values()
-        )
+        return sum(int(np.prod(shape, dtype=int)) * np.dtype(kind).itemsize for shape, kind in _ARRAYS.values())
 
 
 def empty() -> State:

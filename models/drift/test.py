@@ -10,6 +10,7 @@ Example::
     alarms = test.update(state, np.array([0]), np.array([time_ns]), np.array([35.2]))
 """
 
+import numpy as np
 from pydantic import BaseModel, Field
 
 from .batches import run
@@ -76,6 +77,8 @@ class DriftTest(BaseModel, frozen=True, extra="forbid"):
         Values that are not finite count as missing. A series that has alarmed is silent until ``rearm``.
         Raises ValueError when a row occurs twice or was never adopted.
         """
+        if len(np.unique(rows)) < len(rows):
+            raise ValueError("a row occurs twice in one update; use update_batch")
         return run(state, rows, times, values, self.epoch)
 
     def update_batch(self, state: State, rows: I64, times: I64, values: F64) -> Alarms:

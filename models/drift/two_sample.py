@@ -1,8 +1,8 @@
 """Do two raw samples come from the same law? For `tocsin drift check A B`; both samples lie on the table.
 
 Sensor readings are autocorrelated, so n of them carry the information of fewer: every p-value here uses the
-effective sample size, and every test sees raw values. Nothing is binned: a Kolmogorov-Smirnov test on the heights
-of 20 bins misses a shift of a whole standard deviation.
+effective sample size, and every test sees raw values. Nothing is binned: a Kolmogorov-Smirnov test on the
+heights of 20 bins misses a shift of a whole standard deviation.
 """
 
 from dataclasses import dataclass
@@ -28,10 +28,11 @@ class Interval:
 class Comparison:
     """Outcome of ``compare``; b against a.
 
-    ``p``: chance of a difference this large without drift, over all tests (Bonferroni). ``ks``, ``p_ks``: largest
-    difference of the distribution functions and its p-value; ``p_tail``: Anderson-Darling, which sees tails;
-    ``p_mean``, ``p_spread``: of the two effects. ``shift``: in standard deviations of a; ``ratio``: spread of b
-    over spread of a; ``effective_a``, ``effective_b``: independent readings that the samples are worth.
+    ``p``: chance of a difference this large without drift, over all tests (Bonferroni). ``ks``, ``p_ks``:
+    largest difference of the distribution functions and its p-value; ``p_tail``: Anderson-Darling, which
+    sees tails; ``p_mean``, ``p_spread``: of the two effects. ``shift``: in standard deviations of a;
+    ``ratio``: spread of b over spread of a; ``effective_a``, ``effective_b``: independent readings that the
+    samples are worth.
     """
 
     p: float
@@ -53,11 +54,12 @@ class Comparison:
 
 
 def compare(a: F64, b: F64) -> Comparison:
-    """Compare raw readings ``a`` (float64[n], the reference) with ``b`` (float64[m]); NaN and inf are missing.
+    """Compare raw readings ``a`` (float64[n], the reference) with ``b`` (float64[m]); NaN and inf are
+    missing.
 
-    Kolmogorov-Smirnov, Anderson-Darling (Scholz & Stephens, 1987), Welch's test, and a test of log mean absolute
-    deviations, each at the effective sample size of its own statistic (Sokal, 1997). Raises ValueError when a
-    sample has fewer than 20 finite readings.
+    Kolmogorov-Smirnov, Anderson-Darling (Scholz & Stephens, 1987), Welch's test, and a test of log mean
+    absolute deviations, each at the effective sample size of its own statistic (Sokal, 1997). Raises
+    ValueError when a sample has fewer than 20 finite readings.
     """
     a, b = np.asarray(a, np.float64).ravel(), np.asarray(b, np.float64).ravel()
     missing_a, missing_b = (1 - float(np.isfinite(s).mean()) if len(s) else 1.0 for s in (a, b))
@@ -88,8 +90,8 @@ def compare(a: F64, b: F64) -> Comparison:
 def effective_size(x: F64) -> float:
     """How many independent values the mean of ``x`` (float64[n]) is worth, between 2 and n.
 
-    n over the integrated autocorrelation time, summed up to the first window 6 times as long as the time itself
-    (Sokal, "Monte Carlo methods in statistical mechanics", 1997).
+    n over the integrated autocorrelation time, summed up to the first window 6 times as long as the time
+    itself (Sokal, "Monte Carlo methods in statistical mechanics", 1997).
     """
     n = len(x)
     centred = x - x.mean()

@@ -20,9 +20,7 @@ def seasonal_swing(error: F64, clock: I64, cadence: float) -> F64:
     if not cadence or float(clock[-1] - clock[0]) / DAY_NS < 1.9 or use.sum() < 500:
         return flat
     turns = 2 * np.pi * ((clock[use] % DAY_NS) / DAY_NS)
-    design = np.stack(
-        [np.ones(len(turns)), *(f(k * turns) for k in (1, 2) for f in (np.cos, np.sin))], axis=1
-    )
+    design = np.stack([np.ones(len(turns)), *(f(k * turns) for k in (1, 2) for f in (np.cos, np.sin))], axis=1)
     log = np.log(error[use] ** 2 + 1e-4)
     beta = np.linalg.lstsq(design, log, rcond=None)[0]
     n, total = len(log), float(((log - log.mean()) ** 2).sum())
@@ -30,9 +28,7 @@ def seasonal_swing(error: F64, clock: I64, cadence: float) -> F64:
     if n * np.log(total / rest) < 2 * 4 * np.log(n):
         return flat
     day = 2 * np.pi * np.arange(CURVE) / CURVE
-    shape = (
-        np.stack([np.zeros(CURVE), *(f(k * day) for k in (1, 2) for f in (np.cos, np.sin))], axis=1) @ beta
-    )
+    shape = np.stack([np.zeros(CURVE), *(f(k * day) for k in (1, 2) for f in (np.cos, np.sin))], axis=1) @ beta
     out: F64 = np.exp(np.clip(shape / 2, -3, 3))
     return out
 
@@ -45,7 +41,7 @@ def fit_volatility(error: F64) -> F64:
     """
     constant = np.array(_NONE)
     n = len(error)
-    if n < 400:
+    if n < 400 or not error.any():
         return constant
     square = np.minimum(error * error, 60.0)
     mean = float(square.mean())
@@ -81,7 +77,5 @@ def _polish(square: F64, mean: float, start: tuple[float, float]) -> tuple[float
 
     kept, part = start[0] + start[1], start[0] / (start[0] + start[1])
     first = np.array([np.log(kept / (1 - kept)), np.log(part / (1 - part))])
-    result = minimize(
-        lambda p: _deviance(square, mean, *odds(p)), first, method="Nelder-Mead", options={"maxiter": 80}
-    )
+    result = minimize(lambda p: _deviance(square, mean, *odds(p)), first, method="Nelder-Mead", options={"maxiter": 80})
     return odds(np.asarray(result.x))

@@ -167,11 +167,7 @@ def ignored(path: str) -> bool:
         body = pattern.lstrip("!")
         # Without `**` a pattern speaks of the root only; fnmatch's * would cross folders.
         fits = (
-            any(
-                fnmatch.fnmatchcase(prefix, body)
-                for prefix in prefixes
-                if prefix.count("/") == body.count("/")
-            )
+            any(fnmatch.fnmatchcase(prefix, body) for prefix in prefixes if prefix.count("/") == body.count("/"))
             if "**" not in body
             else any(fnmatch.fnmatchcase(f"/{prefix}", body.replace("**/", "*/")) for prefix in prefixes)
         )
@@ -201,9 +197,7 @@ def test_dockerignore_keeps_out(path: str) -> None:
     assert ignored(path)
 
 
-@pytest.mark.parametrize(
-    "path", ["bus/protocol.py", "config/default.yaml", "pyproject.toml", "console/web/page.html"]
-)
+@pytest.mark.parametrize("path", ["bus/protocol.py", "config/default.yaml", "pyproject.toml", "console/web/page.html"])
 def test_dockerignore_lets_in(path: str) -> None:
     assert not ignored(path)
 
@@ -340,9 +334,7 @@ def test_environment_of_an_agent_names_settings_that_exist(name: str) -> None:
     assert environment["TOCSIN_DATA_DIR"] == HOME
 
 
-def test_settings_load_from_the_environment_of_an_agent(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_settings_load_from_the_environment_of_an_agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from contracts.settings import load
 
     secret = tmp_path / "redis_password"
@@ -452,9 +444,7 @@ def start_script(folder: Path, password: str) -> Iterator[subprocess.Popen[bytes
     }
     command = ["sh", str(ROOT / "docker/start-redis.sh")]
     pipe = subprocess.PIPE
-    with subprocess.Popen(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe
-    ) as process:
+    with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe) as process:
         try:
             yield process
         finally:

@@ -1,0 +1,147 @@
+"""Scores every accepted reading, and reports when a series stops behaving as it did, and when it does again."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from pydantic import Field, PrivateAttr
+
+from contracts.errors import ConfigError
+from contracts.events import AnomalyCleared, AnomalyDetected, Evidence, ReadingsAccepted
+from contracts.readings import Readings
+
+from ..numbering import Ints, numbered, ranks
+from ..parts import Context, Processor
+from .state import AnomalyState
+
+CRITICAL = 0.8
+
+
+class Anomaly(Processor[ReadingsAccepted, AnomalyDetected | AnomalyCleared, AnomalyState]):
+    """One report per episode: it opens at the first score over the threshold and closes after a quiet stretch.
+
+    ``bundle_digest`` names a bundle in the cache of the data directory; without it a bundle of the untrained
+    streaming ``detector`` is made, which calibrates itself on each series.
+    """
+
+    bundle_digest: str = Field(default="", description="digest of the model bundle to serve")
+    detector: str = Field(default="records", description="kind, where no bundle is named")
+    parameters: dict[str, Any] = Field(default_factory=dict, description="of the detector, where no bundle is named")
+    threshold: float | None = Field(default=None, ge=0, le=1, description="empty: the detector's own")
+    clear_after: int = Field(default=60, ge=1, description="quiet readings until an anomaly is over")
+
+    _model: Any = PrivateAttr(default=None)
+    _manifest: Any = PrivateAttr(default=None)
+    _digest: str = PrivateAttr(default="")
+    _limit: float = PrivateAttr(default=1.0)
+
+    @property
+    def bundle(self) -> str:
+        return self._digest
+
+    def prepare(self, context: Context) -> None:
+        from models.bundle import builtin
+        from models.cache import BundleCache
+
+        cache = BundleCache(context.data_dir)
+        if not self.bundle_digest:
+            cache.put(builtin(self.detector, self.parameters))
+        digest = self.bundle_digest or builtin(self.detector, self.parameters).digest
+        bundle = cache.get(digest)
+        self._model, self._manifest, self._digest = bundle.detector(), bundle.manifest, bundle.digest
+        limit = self.threshold if self.threshold is not None else getattr(self._model, "threshold", None)
+        if limit is None:
+            raise ConfigError([f"detector {bundle.manifest.detector.kind} has no threshold of its own: set one"])
+        self._limit = float(limit)
+
+    def start(self) -> AnomalyState:
+        return AnomalyState(self._model.start())
+
+    def handle(self, event: ReadingsAccepted, state: AnomalyState) -> Iterator[AnomalyDetected | AnomalyCleared]:
+        from models.detectors import score_batch
+
+        readings = event.readings
+        rows = numbered(state.names, readings)
+        state.make_room()
+        self._model.grow(state.detector, len(state.names))
+        scores = score_batch(self._model, state.detector, rows, readings.time, readings.value)
+        ordinals = readings.first + np.arange(len(readings), dtype=np.int64)
+        begins = state.count(rows, ranks(rows), ordinals)
+        over = scores.score >= self._limit
+        found = []
+        for at in self._eventful(rows, over, state):
+            found += self._episode(readings, at, over, scores, begins, state, int(rows[at[0]]))
+        # Series are gone through one by one; what they yield stands in the order of the readings.
+        for _, report in sorted(found, key=lambda pair: pair[0]):
+            yield report
+
+    @staticmethod
+    def _eventful(rows: Ints, over: np.ndarray[Any, np.dtype[np.bool_]], state: AnomalyState) -> Iterator[Ints]:
+        """The places in the batch of each series that alarms or has an open anomaly."""
+        busy = np.unique(rows[over | state.open[rows]])
+        for row in busy.tolist():
+            yield np.flatnonzero(rows == row)
+
+    def _episode(
+        self, readings: Readings, at: Ints, over: Any, scores: Any, begins: Ints, state: AnomalyState, row: int
+    ) -> list[tuple[int, AnomalyDetected | AnomalyCleared]]:
+        """Go through the readings of one series from one change to the next."""
+        found: list[tuple[int, AnomalyDetected | AnomalyCleared]] = []
+        alarms = np.flatnonzero(over[at])
+        place = 0
+        while True:
+            following = alarms[np.searchsorted(alarms, place) :]
+            upcoming = int(following[0]) if len(following) else len(at)
+            if state.open[row]:
+                over_at = place + self.clear_after - 1 - int(state.quiet[row])
+                if over_at < min(upcoming, len(at)):
+                    found.append((int(at[over_at]), self._cleared(readings, int(at[over_at]), begins, state, row)))
+                    place = over_at + 1
+                    continue
+                if upcoming == len(at):
+                    state.quiet[row] += len(at) - place
+                    return found
+                state.quiet[row] = 0
+            elif upcoming == len(at):
+                return found
+            else:
+                spot = int(at[upcoming])
+                found.append((spot, self._detected(readings, spot, scores, begins, state, row)))
+            place = upcoming + 1
+
+    def _common(self, readings: Readings, spot: int, begin: int) -> dict[str, Any]:
+        series = readings.series[int(readings.code[spot])]
+        evidence = Evidence(stream=ReadingsAccepted.stream, first=max(begin, 1), last=max(readings.first + spot, 1))
+        return {
+            "asset": series.asset,
+            "channel": series.channel,
+            "time": int(readings.time[spot]),
+            "detector": self._manifest.detector.kind,
+            "bundle": self._digest,
+            "feature_set": self._manifest.feature_set_hash,
+            "environment": self._manifest.environment_hash,
+            "evidence": evidence,
+        }
+
+    def _detected(
+        self, readings: Readings, spot: int, scores: Any, begins: Ints, state: AnomalyState, row: int
+    ) -> AnomalyDetected:
+        score = float(scores.score[spot])
+        event = AnomalyDetected.of(
+            cause=ReadingsAccepted.row_id(readings.id_of(spot)),
+            score=score,
+            threshold=self._limit,
+            reason=self._model.reasons[int(scores.reason[spot])],
+            value=float(readings.value[spot]),
+            severity="critical" if score >= CRITICAL else "warning",
+            **self._common(readings, spot, int(begins[spot])),
+        )
+        state.open[row], state.quiet[row] = True, 0
+        state.ids[row] = [event.id, event.time]
+        return event
+
+    def _cleared(self, readings: Readings, spot: int, begins: Ints, state: AnomalyState, row: int) -> AnomalyCleared:
+        cause, since = state.ids.pop(row)
+        state.open[row], state.quiet[row] = False, 0
+        common = self._common(readings, spot, int(begins[spot]))
+        return AnomalyCleared.of(cause=cause, lasted=common["time"] - since, **common)

@@ -1,0 +1,66 @@
+"""What the anomaly agent remembers of each series beside the detector's own state."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..numbering import Ints, grown
+
+#: Readings in a block; the evidence of an alert is its block up to the alert, and the block before.
+BLOCK = 64
+
+
+def _ints() -> Ints:
+    return np.zeros(0, np.int64)
+
+
+@dataclass
+class AnomalyState:
+    """One row per series.
+
+    seen      readings so far
+    block     ordinal of the first reading of the current block
+    before    ordinal of the first reading of the block before
+    open      whether an anomaly is reported and not cleared
+    quiet     readings since the last one that was over the threshold, while open
+    ids       row -> [id, time, score] of the open anomaly
+    """
+
+    detector: Any
+    names: dict[str, int] = field(default_factory=dict)
+    seen: Ints = field(default_factory=_ints)
+    block: Ints = field(default_factory=_ints)
+    before: Ints = field(default_factory=_ints)
+    open: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    quiet: Ints = field(default_factory=_ints)
+    ids: dict[int, list[Any]] = field(default_factory=dict)
+
+    def make_room(self) -> None:
+        """A row for every series that has a number."""
+        for name in ("seen", "block", "before", "open", "quiet"):
+            setattr(self, name, grown(getattr(self, name), len(self.names)))
+
+    def count(self, rows: Ints, nth: Ints, ordinals: Ints) -> Ints:
+        """Count the readings of a batch, and return where the evidence of each begins, int64[n]."""
+        number = self.seen[rows] + nth
+        opens = number % BLOCK == 0
+        begins = np.where(number >= BLOCK, self.before[rows], self.block[rows])
+        if opens.any():
+            begins = self._cross_blocks(rows, number, ordinals, opens)
+        np.add.at(self.seen, rows, 1)
+        return begins
+
+    def _cross_blocks(self, rows: Ints, number: Ints, ordinals: Ints, opens: NDArray[np.bool_]) -> Ints:
+        """As ``count`` for a batch in which some series begin blocks: those series one at a time."""
+        begins = np.empty(len(rows), np.int64)
+        order = np.argsort(rows, kind="stable")
+        starts = np.flatnonzero(np.append(True, rows[order][1:] != rows[order][:-1]))
+        for at in np.split(order, starts[1:]):
+            row = int(rows[at[0]])
+            marks = np.concatenate(([self.before[row], self.block[row]], ordinals[at[opens[at]]]))
+            nth = np.cumsum(opens[at])
+            begins[at] = np.where(number[at] >= BLOCK, marks[nth], marks[nth + 1])
+            self.before[row], self.block[row] = marks[-2], marks[-1]
+        return begins

@@ -1,0 +1,47 @@
+"""Findings in words: what, where, when, how strong, why, and what to do next."""
+
+from contracts.events import AnomalyDetected, DataQualityIncident, DriftDetected
+from contracts.instants import iso
+
+Opening = AnomalyDetected | DriftDetected | DataQualityIncident
+_SUBJECT_LENGTH = 200
+
+
+def place(finding: Opening) -> str:
+    """``pump-1/temperature``, or the asset alone."""
+    return f"{finding.asset}/{finding.channel}" if finding.channel else finding.asset
+
+
+def subject(finding: Opening) -> str:
+    """One line that says what and where."""
+    if isinstance(finding, AnomalyDetected):
+        what = f"anomaly, score {finding.score:.2f}"
+    elif isinstance(finding, DriftDetected):
+        what = f"drift of {finding.kind}" + (f" ({finding.direction})" if finding.direction != "none" else "")
+    else:
+        what = f"bad data: {finding.kind}"
+    line = f"[{finding.severity}] {place(finding)}: {what}"
+    return line if len(line) <= _SUBJECT_LENGTH else f"{line[: _SUBJECT_LENGTH - 1]}…"
+
+
+def body(finding: Opening, kept_back: int) -> str:
+    """A few lines; ``kept_back`` says how many like it were not notified since the last time."""
+    lines = [f"Where: {place(finding)}", f"When: {iso(finding.time)}"]
+    if isinstance(finding, AnomalyDetected):
+        lines += [
+            f"How strong: score {finding.score:.3f}, threshold {finding.threshold:.3g}",
+            f"Why: {finding.reason} (value {finding.value:.6g}, detector {finding.detector})",
+        ]
+    elif isinstance(finding, DriftDetected):
+        lines += [
+            f"How strong: {finding.effect:.3g} {finding.unit} (between {finding.effect_low:.3g} and "
+            f"{finding.effect_high:.3g})",
+            f"Why: {finding.kind} is not as in the reference since about {iso(finding.since)}; the test is "
+            f"{finding.evidence_value:.3g} times its threshold",
+        ]
+    else:
+        lines += [f"Why: {finding.detail}", f"Since: {iso(finding.since)}"]
+    if kept_back:
+        lines.append(f"Further: {kept_back:,} more like this since the last notification")
+    lines.append(f"Next: tocsin lineage {finding.id}")
+    return "\n".join(lines)

@@ -1,0 +1,157 @@
+"""What a local instance stands on: the embedded server, and child processes that are started again when they die."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import anyio
+import structlog
+
+from bus.embedded import EmbeddedServer, tie_to_parent
+from bus.retry import Backoff
+from contracts.errors import Unavailable
+from contracts.settings import Settings
+
+log = structlog.get_logger()
+
+_LOOK_S = 0.1
+_STOP_S = 15.0
+_HEALTHY_S = 60.0
+
+
+@dataclass
+class Child:
+    """A process of ours that runs some agents."""
+
+    name: str
+    command: Sequence[str]
+    process: subprocess.Popen[bytes] | None = None
+    backoff: Backoff = field(default_factory=lambda: Backoff(0.2, 30.0))
+    begun: float = 0.0
+    due: float = 0.0
+
+    def start(self) -> None:
+        """Start it, tied to us: it is told to stop when we are gone, however that happened."""
+        self.begun = time.monotonic()
+        self.process = subprocess.Popen(  # noqa: S603 - our own interpreter with our own arguments
+            self.command,
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr,
+            start_new_session=True,
+            preexec_fn=tie_to_parent(),  # noqa: PLW1509 - two system calls, nothing that a thread could hold
+        )
+
+    def look(self, now: float) -> None:
+        """Start it again when it died and its pause is over."""
+        if self.process is not None and (code := self.process.poll()) is not None:
+            if now - self.begun > _HEALTHY_S:
+                self.backoff.reset()
+            pause = self.backoff.pause()
+            log.warning("child died", child=self.name, exit_code=code, restart_in_s=round(pause, 2))
+            self.process, self.due = None, now + pause
+        if self.process is None and now >= self.due:
+            self.start()
+
+    def stop(self, deadline: float) -> None:
+        """Wait for it to end after it was told to; kill it when it does not."""
+        if self.process is None:
+            return
+        try:
+            self.process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            log.error("child killed: it did not stop", child=self.name)
+            self.process.kill()
+            self.process.wait()
+
+
+class Host(AbstractContextManager["Host"]):
+    """The servers and children of one data directory. Must be used from the main thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.server: EmbeddedServer | None = None
+        self.children: list[Child] = []
+        if settings.redis.url is None:
+            folder = settings.data_dir / "redis"
+            self.server = EmbeddedServer(folder, maxmemory_mb=settings.redis.maxmemory_mb, fsync=settings.redis.fsync)
+
+    @property
+    def url(self) -> str:
+        """Where the log is."""
+        if self.server is not None:
+            return self.server.url
+        assert self.settings.redis.url is not None  # noqa: S101 - else there is a server of our own
+        return self.settings.redis.url
+
+    @property
+    def store_file(self) -> Path:
+        """Remembers which log this instance wrote to."""
+        return self.settings.data_dir / "store-id"
+
+    def __enter__(self) -> Self:
+        try:
+            self.settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise Unavailable(f"cannot use {self.settings.data_dir}: {error.strerror}") from error
+        if self.server is not None:
+            self.server.start()
+        return self
+
+    def spawn(self, name: str, agents: Sequence[str], config: Path, *extra: str) -> None:
+        """Run some agents in a child."""
+        command = [sys.executable, "-m", "console.cli", "up", *agents, "--config", str(config)]
+        command += ["--data-dir", str(self.settings.data_dir), "--redis", self.url]
+        command += ["--owner", owner_of(self.settings.data_dir, name), *extra]
+        if self.settings.mlflow.uri:
+            command += ["--mlflow", self.settings.mlflow.uri]
+        child = Child(name, command)
+        child.start()
+        self.children.append(child)
+
+    async def watch(self, stop: anyio.Event) -> None:
+        """Start again what dies, until ``stop``."""
+        while not stop.is_set():
+            if self.server is not None and not self.server.alive():
+                log.error("the embedded server died: it is started again")
+                # In this thread, though it waits: the server is tied to the thread that starts it.
+                self.server.start()
+            for child in self.children:
+                child.look(time.monotonic())
+            with anyio.move_on_after(_LOOK_S):
+                await stop.wait()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for child in self.children:
+            if child.process is not None and child.process.poll() is None:
+                child.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_S
+        for child in self.children:
+            child.stop(deadline)
+        if self.server is not None:
+            self.server.stop()
+
+
+def owner_of(data_dir: Path, slot: str) -> str:
+    """The name of a supervised process, the same in its next life: it takes its own leases back at once.
+
+    Only for processes of which a supervisor runs one at a time.
+    """
+    place = blake2b(str(data_dir.absolute()).encode(), digest_size=4).hexdigest()
+    return f"{socket.gethostname()}/{place}/{slot}"
+
+
+def fresh_owner() -> str:
+    """The name of a process that nobody supervises."""
+    return f"{socket.gethostname()}/{os.getpid()}/{time.time_ns():x}"

@@ -1,0 +1,54 @@
+"""Events as lines for people."""
+
+from typing import Any
+
+_COLOURS = {
+    "AnomalyDetected": "bold red",
+    "AnomalyCleared": "green",
+    "DriftDetected": "bold magenta",
+    "DataQualityIncident": "yellow",
+    "ReadingsRejected": "yellow",
+    "NotificationSent": "dim",
+    "LineageRecorded": "dim",
+    "DeadLettered": "bold red",
+    "SourceFailed": "bold red",
+    "AgentFailed": "bold red",
+}
+
+
+def line(row: dict[str, Any]) -> str:
+    """One row of the log as one line: when, what, where, why."""
+    where = f"{row['asset']}/{row['channel']}" if row["channel"] else row["asset"]
+    return f"{row['time']:<30} {row['type']:<20} {where:<44} {_what(row)}"
+
+
+def style(row: dict[str, Any]) -> str:
+    """The rich style of the line."""
+    return _COLOURS.get(row["type"], "")
+
+
+def _what(row: dict[str, Any]) -> str:  # noqa: PLR0911 - one line for each kind of event
+    match row["type"]:
+        case "AnomalyDetected":
+            return f"{row['reason']} ({row['value']:.6g}), score {row['score']:.2f}  {row['id'][:12]}"
+        case "AnomalyCleared":
+            return f"normal again after {row['lasted'] / 1e9:.0f} s"
+        case "DriftDetected":
+            return (
+                f"{row['kind']} {row['direction']} by {row['effect']:.3g} {row['unit']} since {row['since']}"
+                f"  {row['id'][:12]}"
+            )
+        case "DataQualityIncident":
+            return f"{row['kind']} {row['state']}: {row['detail']}"
+        case "ReadingsRejected":
+            return f"{row['verdict']}: {row.get('note', row['value'])!r}"
+        case "NotificationDue":
+            return str(row["subject"])
+        case "SourceFailed" | "AgentFailed":
+            return str(row["error"])
+        case "DeadLettered":
+            return f"{row['agent']} could not handle {row['origin']} {row['position']}: {row['reason']}"
+        case "ReadingsAcquired" | "ReadingsAccepted":
+            return f"{row['value']}"
+    rest = ", ".join(f"{k} {v}" for k, v in row.items() if k in ("source", "readings", "agent", "bundle", "run_id"))
+    return rest[:100]

@@ -1,0 +1,92 @@
+"""Servers and buses for every test that asks for them.
+
+Open anyio task groups inside a test, never around the ``yield`` of a fixture: the two run in different tasks.
+"""
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import pytest
+
+from bus.memory import MemoryBus
+from bus.protocol import Bus
+from bus.redis.bus import RedisBus
+from bus.redis.server import Server
+
+from tests.servers import KINDS, LiveServer, installed, running
+
+PARTITIONS = 4
+
+
+def need(kind: str) -> None:
+    """Skip without the server on a laptop; in CI a missing server is a mistake."""
+    if not installed(kind):
+        if os.environ.get("CI"):
+            pytest.fail(f"CI has no {kind} server: install redis-server")
+        pytest.skip(f"no {kind} server is installed")
+
+
+@dataclass
+class Servers:
+    """The servers of this session, started when first asked for."""
+
+    stack: ExitStack
+    started: dict[str, LiveServer] = field(default_factory=dict)
+
+    def get(self, kind: str) -> LiveServer:
+        need(kind)
+        if kind not in self.started:
+            self.started[kind] = self.stack.enter_context(running(kind))
+        return self.started[kind]
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    with ExitStack() as stack:
+        yield Servers(stack)
+
+
+@pytest.fixture
+def new_server() -> Iterator[Callable[[str], LiveServer]]:
+    """Starts a server that this test may kill; gone after it."""
+    with ExitStack() as stack:
+
+        def start(kind: str = "valkey") -> LiveServer:
+            need(kind)
+            return stack.enter_context(running(kind))
+
+        yield start
+
+
+@pytest.fixture(params=sorted(KINDS, reverse=True))
+def server(request: pytest.FixtureRequest, servers: Servers) -> LiveServer:
+    """Each kind of real server; what is in it is gone before the test."""
+    return servers.get(request.param)
+
+
+@pytest.fixture
+async def redis_bus(server: LiveServer) -> AsyncIterator[RedisBus]:
+    """The Redis bus on each kind of server, empty."""
+    bus = await emptied(server)
+    yield bus
+    await bus.close()
+
+
+@pytest.fixture(params=["memory", *sorted(KINDS, reverse=True)])
+async def bus(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterator[Bus]:
+    """Every implementation of the bus, empty."""
+    if request.param == "memory":
+        yield MemoryBus(PARTITIONS)
+        return
+    found = await emptied(servers.get(request.param))
+    yield found
+    await found.close()
+
+
+async def emptied(live: LiveServer) -> RedisBus:
+    """A bus on the server, after everything in it was deleted."""
+    bus = RedisBus(Server(live.url), PARTITIONS)
+    await bus._server.call("FLUSHALL")
+    return bus

@@ -1,0 +1,65 @@
+"""The parts that validity rests on: bets of mean 1, exactly uniform ranks, independent hashes."""
+
+import numpy as np
+
+from models.drift import DriftTest
+from models.drift.bets import DEPENDENCE, LEVELS, SLOTS, book
+from models.drift.chance import uniform
+from models.drift.panel import TESTED, _rank
+from models.drift.residuals import Residuals
+from models.drift.state import State
+
+from .streams import noise
+
+
+def test_every_bet_has_mean_one_under_uniform_ranks() -> None:
+    b = book()
+    tables = b.tables.reshape(-1, b.cells, b.tables.shape[1])
+    means = (tables * b.width[None, :, None]).sum(axis=1)[:, :TESTED]
+    assert np.abs(means - 1).max() < 1e-9
+    assert (tables[:, :, : DEPENDENCE.start] > 0).all()
+    dependence = b.dependence.reshape(LEVELS + 1, b.cells, 4)
+    assert np.abs((dependence * b.width[None, :, None]).sum(axis=1) - 1).max() < 1e-9
+    assert len(b.cell_of_slot) == SLOTS
+    assert b.weights.sum() == 1.0 or abs(b.weights.sum() - 1) < 1e-12
+
+
+def _ranks_of(reference: np.ndarray, live: np.ndarray) -> tuple[np.ndarray, State]:
+    """Cells of live readings; with so short a reference no autoregression is fitted."""
+    test = DriftTest()
+    state = test.start()
+    test.adopt(state, 0, test.fit(reference, None))
+    zero = np.zeros(1, np.int64)
+    found = Residuals(
+        ((live - state.levels[0, 0] - state.season[0, 0]) / state.scales[0, 0])[None],
+        np.zeros((1, len(live)), np.int64),
+        state.history,
+        state.h,
+    )
+    return _rank(state, zero, found, book()).cells[0], state
+
+
+def test_ranks_are_uniform_even_against_a_tiny_reference() -> None:
+    """Against the reference alone, 60 readings would leave a bias that no stream length averages out."""
+    b = book()
+    cells = np.concatenate([_ranks_of(noise(i, 57), noise(900 + i, 120))[0] for i in range(150)])
+    seen = np.bincount(cells, minlength=b.cells).cumsum() / len(cells)
+    assert np.abs(seen - b.width.cumsum()).max() < 1.63 / len(cells) ** 0.5
+
+
+def test_ranks_of_tied_values_are_uniform() -> None:
+    b = book()
+    cells = np.concatenate(
+        [_ranks_of(np.round(noise(i, 57) / 20), np.round(noise(900 + i, 120) / 20))[0] for i in range(150)]
+    )
+    seen = np.bincount(cells, minlength=b.cells).cumsum() / len(cells)
+    assert np.abs(seen - b.width.cumsum()).max() < 1.63 / len(cells) ** 0.5
+
+
+def test_hashes_look_uniform_and_uncorrelated() -> None:
+    u = uniform(np.array([[5], [6]], np.uint64), np.arange(20_000, dtype=np.uint64)[None])
+    assert max(abs(float(row.mean()) - 0.5) for row in u) < 0.01
+    assert abs(float(np.mean((u[0] - 0.5) * (u[1] - 0.5)))) < 0.0025
+    assert abs(float(np.mean((u[0, 1:] - 0.5) * (u[0, :-1] - 0.5)))) < 0.0025
+    assert u.min() >= 0
+    assert u.max() < 1
