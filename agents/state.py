@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar, cast
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from contracts.errors import CorruptEvent
@@ -34,13 +35,14 @@ def restore(template: S, data: bytes) -> S:
         size = int.from_bytes(data[:_HEADER_BYTES], "little")
         header = json.loads(data[_HEADER_BYTES : _HEADER_BYTES + size])
         return cast(S, _filled(template, json.loads(header["__metadata__"]["state"]), "", load(data)))
-    except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError, SafetensorError) as error:
         raise CorruptEvent(f"not a state of {type(template).__name__}: {error!r}") from error
 
 
 def _plain(value: Any, path: str, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:
     if isinstance(value, np.ndarray):
-        tensors[path] = np.ascontiguousarray(value)
+        # Not ascontiguousarray: it makes one dimension of none.
+        tensors[path] = np.asarray(value, order="C")
         return None
     if is_dataclass(value):
         return {f.name: _plain(getattr(value, f.name), f"{path}/{f.name}", tensors) for f in fields(value)}

@@ -41,8 +41,8 @@ class Topology:
     placed: Sequence[Placed]
 
     @classmethod
-    def of(cls, settings: Settings, file: YamlFile) -> "Topology":
-        """Build every enabled agent.
+    def of(cls, settings: Settings, file: YamlFile, only: Sequence[str] = ()) -> "Topology":
+        """Build every enabled agent; ``only`` some of them are going to run here.
 
         Raises ConfigError with all problems: unknown kinds, wrong settings, inputs that nobody writes.
         """
@@ -61,7 +61,8 @@ class Topology:
                 found += _named(name, part)
         topology = cls(found)
         if not wrong:
-            wrong = [f"{file.place(('agents', item.agent))}: {text}" for item, text in topology.unfed()]
+            unfed = [(item, text) for item, text in topology.unfed() if not only or item.agent in only]
+            wrong = [f"{file.place(('agents', item.agent))}: {text}" for item, text in unfed]
         if wrong:
             raise ConfigError(wrong)
         return topology

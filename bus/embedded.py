@@ -31,7 +31,7 @@ class EmbeddedServer:
     """
 
     def __init__(self, folder: Path, *, maxmemory_mb: int = 1024, fsync: str = "everysec") -> None:
-        self.folder = folder
+        self.folder = folder = folder.absolute()
         self._options = [
             *("--port", "0", "--dir", str(folder), "--save", "", "--daemonize", "no"),
             *("--appendonly", "yes", "--appendfsync", fsync, "--aof-use-rdb-preamble", "yes"),

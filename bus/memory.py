@@ -20,6 +20,7 @@ class _Group:
 
     def __init__(self, after: int) -> None:
         self.given = after
+        # Ordinal of the entry's last event -> consumer, tries, when it was last touched.
         self.pending: dict[int, tuple[str, int, float]] = {}
 
 
@@ -61,6 +62,8 @@ class MemoryBus:
 
     async def range(self, place: Place, first: int, last: int, *, count: int) -> list[Entry]:
         rows = self._streams[place]
+        if last < first:
+            return []
         start = bisect_right(rows, max(first, 1) - 1, key=lambda entry: entry.last)
         return [entry for entry in rows[start : start + count] if entry.first <= last]
 
@@ -217,12 +220,14 @@ class MemoryBus:
         return True
 
     async def settled(self, group: str, places: Sequence[Place]) -> dict[Place, int]:
-        return {place: self._settled(self._groups.get((group, place))) for place in places}
+        return {place: self._settled(place, self._groups.get((group, place))) for place in places}
 
-    def _settled(self, state: _Group | None) -> int:
+    def _settled(self, place: Place, state: _Group | None) -> int:
         if state is None:
             return 0
-        return min(state.pending) - 1 if state.pending else state.given
+        if not state.pending:
+            return state.given
+        return next(entry.first for entry in self._streams[place] if entry.last in state.pending) - 1
 
     async def close(self) -> None:
         """Nothing to give up."""

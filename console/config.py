@@ -89,7 +89,7 @@ def _agent(name: str, agent: AgentSettings) -> dict[str, Any]:
 
     # Only the agent's own class knows its defaults, and which of its settings are secret.
     part = agent_class(agent.kind or name).model_validate(agent.own)
-    own = part.model_dump(mode="json", serialize_as_any=True)
+    own = part.model_dump(mode="json", by_alias=True, serialize_as_any=True)
     return {"kind": agent.kind or name, "enabled": agent.enabled, **own}
 
 

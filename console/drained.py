@@ -3,6 +3,8 @@
 from agents.parts import Processor, Recorder, Sink
 from agents.topology import Topology
 from bus.protocol import Bus, Place
+from bus.scan import scan
+from contracts.events import SourceFinished
 
 
 async def behind(bus: Bus, topology: Topology, *, recorders: bool = True) -> dict[str, int]:
@@ -33,3 +35,12 @@ async def drained(bus: Bus, topology: Topology) -> bool:
     Looked at twice: a task that was seen done may be given more by one that was seen later.
     """
     return not await behind(bus, topology) and not await behind(bus, topology)
+
+
+async def finished(bus: Bus, source: str) -> bool:
+    """Whether a source said that it reached its end."""
+    for number in range(bus.partitions):
+        async for found in scan(bus, Place(SourceFinished.stream, number)):
+            if any(isinstance(event, SourceFinished) and event.source == source for event in found.events):
+                return True
+    return False

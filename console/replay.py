@@ -28,7 +28,7 @@ _INPUT = ReadingsAcquired.stream
 _DIFFERENT = 1
 
 
-class _Instant(click.ParamType):
+class _Instant(click.ParamType[int]):
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
@@ -86,11 +86,11 @@ class _Replay:
         return self._compare(recorded, again) if diff else self._print(again)
 
     async def _rows(self, bus: Bus) -> list[dict[str, Any]]:
-        chosen = []
-        async for row in log_rows(bus, self.streams):
-            if "problem" not in row and self.since <= from_iso(row["time"]) <= self.until:
-                chosen.append(row)
-        return chosen
+        return [
+            row
+            async for row in log_rows(bus, self.streams)
+            if "problem" not in row and self.since <= from_iso(row["time"]) <= self.until
+        ]
 
     def _print(self, found: list[dict[str, Any]]) -> int:
         out = tables()

@@ -36,7 +36,7 @@ def up(loaded: Loaded, agents: tuple[str, ...], owner: str | None, batch: bool) 
     the stream agents and one for the coordinator. With names those agents run in this process.
     """
     set_up(loaded.settings.log)
-    topology = Topology.of(loaded.settings, loaded.file)
+    topology = Topology.of(loaded.settings, loaded.file, agents)
     if agents:
         topology.only(agents)
     with Host(loaded.settings) as host:

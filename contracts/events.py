@@ -28,10 +28,12 @@ class Event(BaseModel):
     """
 
     # A later minor version may add fields: they are kept, so that reading and writing loses nothing.
-    model_config = ConfigDict(frozen=True, extra="allow")
+    # JSON has no NaN and no infinity: they are written as texts, and read back.
+    model_config = ConfigDict(frozen=True, extra="allow", ser_json_inf_nan="strings")
 
     stream: ClassVar[str] = ""
     version: ClassVar[int] = 1
+    most_bytes: ClassVar[int] = 1 << 20
     operational: ClassVar[bool] = False
 
     id: str
@@ -307,6 +309,8 @@ class DeadLettered(Event):
 
     stream: ClassVar[str] = "dead-letters"
     operational: ClassVar[bool] = True
+    # It holds a whole frame in base64.
+    most_bytes: ClassVar[int] = 2 << 20
     agent: str
     origin: str = Field(description="stream of the entry")
     position: int

@@ -130,11 +130,11 @@ def encode(events: Sequence[AnyEvent], writer: str) -> Iterator[Frame]:
 
 def _encode_events(kind: type[Event], events: Sequence[AnyEvent], writer: str) -> Iterator[Frame]:
     body = _adapter(kind).dump_json(events)  # type: ignore[arg-type] # all of one class: the caller cut them so
-    if len(body) <= MAX_FRAME_BYTES:
+    if len(body) <= kind.most_bytes:
         yield _frame(kind, writer, len(events), body)
     elif len(events) == 1:
         name = getattr(events[0], "id", "")
-        raise TooLarge(f"{kind.__name__} {name} is {len(body):,} bytes, the limit is {MAX_FRAME_BYTES:,}")
+        raise TooLarge(f"{kind.__name__} {name} is {len(body):,} bytes, the limit is {kind.most_bytes:,}")
     else:
         half = len(events) // 2
         yield from _encode_events(kind, events[:half], writer)
@@ -181,6 +181,13 @@ def _from_arrow(columns: bytes) -> dict[str, Any]:
     }
 
 
+#: What bytes that do not fit their class make of the libraries.
+_MISFITS = (
+    *(ValidationError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError),
+    *(RecursionError, StopIteration, OSError, pa.ArrowException),
+)
+
+
 def decode(frame: Frame, last: int = 0) -> list[AnyEvent]:
     """The events of a frame whose last event has the ordinal ``last``.
 
@@ -201,7 +208,7 @@ def decode(frame: Frame, last: int = 0) -> list[AnyEvent]:
             events = _adapter(kind).validate_json(frame.body)
         else:
             events = _adapter(kind).validate_python(_lifted(frame, kind.version))
-    except (ValidationError, ValueError, TypeError, KeyError, IndexError, pa.ArrowException) as error:
+    except _MISFITS as error:
         raise UnreadableEvent(f"{frame.type}/{frame.version} does not fit its class: {error}") from error
     return list(events)
 

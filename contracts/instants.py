@@ -4,12 +4,14 @@ The log holds integers because sensors have nanoseconds and ``datetime`` has not
 add exactly. People and other programs read ISO 8601.
 """
 
+import re
 from datetime import UTC, datetime
 
 SECOND = 1_000_000_000
 DAY = 86_400 * SECOND
 #: 1677-09-22 to 2262-04-11: what 64 bits of nanoseconds can say.
 EARLIEST, LATEST = -(2**63) + DAY, 2**63 - DAY
+_SECONDS = re.compile(r"[T ]\d\d:?\d\d:?\d\d$", re.ASCII)
 
 
 def iso(time: int) -> str:
@@ -27,11 +29,15 @@ def from_iso(text: str) -> int:
     whole, fraction, rest = text, "", ""
     if "." in text:
         whole, _, tail = text.partition(".")
+        if not _SECONDS.search(whole):
+            raise ValueError(f"{text!r}: only seconds may have a fraction")
         digits = len(tail) - len(tail.lstrip("0123456789"))
         fraction, rest = tail[:digits], tail[digits:]
         if not 1 <= digits <= 9:
             raise ValueError(f"{text!r}: a fraction of a second has 1 to 9 digits")
     moment = datetime.fromisoformat(whole + rest)
+    if moment.microsecond:
+        raise ValueError(f"{text!r}: a fraction begins with a point")
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} names no time zone")
     since = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)

@@ -59,10 +59,19 @@ class Refused(TocsinError):
 
 @dataclass(frozen=True)
 class Store:
-    """Where MLflow keeps its records, and where a local one keeps its artifacts."""
+    """Where MLflow keeps its records, and where a local one keeps its artifacts; ``ours`` if nobody else uses it."""
 
     uri: str
     artifacts: str | None = None
+    ours: bool = False
+
+    @classmethod
+    def at(cls, uri: str) -> "Store":
+        """The store that a URI names. A database file gets its artifacts beside it, not where we were started from."""
+        if not uri.startswith(_SQLITE):
+            return cls(uri)
+        path = Path(uri.removeprefix(_SQLITE)).resolve()
+        return cls(f"{_SQLITE}{path}", (path.parent / "artifacts").as_uri())
 
     @classmethod
     def local(cls, data_dir: Path) -> "Store":
@@ -73,7 +82,7 @@ class Store:
         folder = data_dir.resolve() / "mlflow"
         if set("?#%") & set(str(folder)):
             raise Unavailable(f"{folder}: MLflow cannot keep its store in a path with ?, # or %")
-        return cls(f"{_SQLITE}{folder / 'mlflow.db'}", (folder / "artifacts").as_uri())
+        return cls(f"{_SQLITE}{folder / 'mlflow.db'}", (folder / "artifacts").as_uri(), ours=True)
 
     @property
     def shown(self) -> str:
@@ -94,7 +103,7 @@ class Tracking:
         """The MlflowClient itself, for calls inside ``ask``."""
         from mlflow.tracking import MlflowClient
 
-        return MlflowClient(tracking_uri=self.store.uri, registry_uri=self.store.uri)
+        return self.ask("open", MlflowClient, tracking_uri=self.store.uri, registry_uri=self.store.uri)
 
     def ask(self, what: str, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """The answer to one call.
@@ -154,7 +163,7 @@ class Tracking:
         if found.lifecycle_stage != "active":
             mend = f"Restore it (mlflow experiments restore -x {found.experiment_id}), or use another name."
             raise Unavailable(f"MLflow at {self.store.shown}: experiment {name!r} was deleted", mend=mend)
-        if self.store.artifacts is not None and found.artifact_location != self.store.artifacts:
+        if self.store.ours and found.artifact_location != self.store.artifacts:
             raise Unavailable(
                 f"MLflow at {self.store.shown}: the artifacts of {name!r} are in {found.artifact_location}",
                 mend="A data directory with a local MLflow store cannot be moved: move it back.",
@@ -206,6 +215,7 @@ class Tracking:
 def connect(store: Store, *, timeout_s: float = 10.0, retries: int = 1) -> Tracking:
     """A connection to the store; a local one is made or opened here, a server is not asked anything yet.
 
+    ``timeout_s`` bounds one request with all its retries, not below a second each.
     MLflow takes these settings from the environment of its process alone, so they are written there.
     Raises Unavailable when a local store cannot be opened.
     """
@@ -231,7 +241,7 @@ def _open_local(tracking: Tracking, database: Path) -> None:
 
 
 def _settings(timeout_s: float, retries: int) -> Mapping[str, str]:
-    seconds = str(max(1, round(timeout_s)))
+    seconds = str(max(1, int(timeout_s / (retries + 1))))
     return {
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": str(retries),
         "MLFLOW_HTTP_REQUEST_TIMEOUT": seconds,

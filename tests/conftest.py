@@ -14,7 +14,6 @@ from bus.memory import MemoryBus
 from bus.protocol import Bus
 from bus.redis.bus import RedisBus
 from bus.redis.server import Server
-
 from tests.servers import KINDS, LiveServer, installed, running
 
 PARTITIONS = 4

@@ -30,6 +30,8 @@ class LiveServer(Protocol):
     @property
     def pid(self) -> int: ...
 
+    def alive(self) -> bool: ...
+
     def start(self) -> None: ...
 
     def stop(self) -> None: ...
@@ -54,6 +56,9 @@ class DebianRedis:
     @property
     def pid(self) -> int:
         return self._process.pid if self._process else 0
+
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
         self.socket.unlink(missing_ok=True)
@@ -82,7 +87,8 @@ class DebianRedis:
 def kill(server: LiveServer) -> None:
     """End the server as a power cut would, and wait until it is gone."""
     os.kill(server.pid, signal.SIGKILL)
-    os.waitpid(server.pid, 0)
+    while server.alive():
+        time.sleep(0.005)
 
 
 KINDS: dict[str, Callable[[Path], LiveServer]] = {"valkey": EmbeddedServer, "redis": DebianRedis}

@@ -17,9 +17,7 @@ class Catalog:
     good. So the outcome does not depend on how the input was cut. Only admitted keys are remembered.
     """
 
-    def __init__(
-        self, limit: int, series_per_key: int = 1, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, limit: int, series_per_key: int = 1, clock: Callable[[], float] = time.monotonic) -> None:
         self.limit = limit
         self.keys: dict[Hashable, None] = {}
         self.refused = 0

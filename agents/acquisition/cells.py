@@ -48,9 +48,7 @@ def number(text: str) -> tuple[float, Verdict]:
     return math.nan, Verdict.NOT_A_NUMBER
 
 
-def numbers(
-    column: "pa.StringArray", fast: bool = True
-) -> tuple[Float64, NDArray[np.uint8], Mapping[int, str]]:
+def numbers(column: "pa.StringArray", fast: bool = True) -> tuple[Float64, NDArray[np.uint8], Mapping[int, str]]:
     """The values of a column of texts, their verdicts, and the texts that were no numbers; null is ``""``.
 
     Almost every cell is a plain number: those are cast at once, and only the odd ones are looked at singly.

@@ -32,7 +32,7 @@ class CsvFile(TableSource):
     max_inflated_bytes: int = Field(default=2**38, ge=1, description="bytes that a gzip file may hold")
 
     async def harvests(self, name: str, resume: str | None) -> AsyncIterator[Harvest]:
-        reading = _Reading(self, name, resume)
+        reading = Reading(self, name, resume)
         try:
             batches = reading.harvests()
             while True:
@@ -46,7 +46,7 @@ class CsvFile(TableSource):
             reading.close()
 
 
-class _Reading:
+class Reading:
     """One pass over one file."""
 
     def __init__(self, source: CsvFile, name: str, resume: str | None) -> None:

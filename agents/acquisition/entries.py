@@ -75,6 +75,4 @@ class Doorkeeper:
         return entry
 
     def _turned_away(self, entry: Entry, verdict: Verdict, text: str) -> Entry:
-        return entry._replace(
-            asset=self._asset, channel=WHOLE, value=math.nan, verdict=verdict, note=note(text)
-        )
+        return entry._replace(asset=self._asset, channel=WHOLE, value=math.nan, verdict=verdict, note=note(text))

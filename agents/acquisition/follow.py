@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import anyio
 import anyio.to_thread
@@ -10,9 +10,6 @@ from pydantic import Field
 
 from ..parts import Harvest
 from .tablesource import TableSource, resumed
-
-if TYPE_CHECKING:
-    from .tail import Tail
 
 
 class Follow(TableSource):
@@ -30,7 +27,7 @@ class Follow(TableSource):
     async def harvests(self, name: str, resume: str | None) -> AsyncIterator[Harvest]:
         from .tail import Tail
 
-        tail: Tail = Tail(self, name, resumed(resume, name) if resume is not None else None)
+        tail = Tail(self, name, resumed(resume, name) if resume is not None else None)
         try:
             while True:
                 found = await anyio.to_thread.run_sync(tail.poll)

@@ -22,9 +22,7 @@ SAMPLE_ROWS = 100
 log = structlog.get_logger(__name__)
 
 
-def read_header(
-    records: Records, source: TableSource, delimiter: str | None, place: str
-) -> tuple[Layout, str] | None:
+def read_header(records: Records, source: TableSource, delimiter: str | None, place: str) -> tuple[Layout, str] | None:
     """The layout and the delimiter; None when there is no whole header yet.
 
     What lies beyond the first rows does not matter, so every reading of the same file finds the same layout.
@@ -55,9 +53,7 @@ def parse_header(
     if header is None or not text.strip():
         raise Unavailable(f"{place}: no header in {note(text)!r}", mend="the first line must name the columns")
     rows, _ = sample.split(len(header), delimiter, SAMPLE_ROWS)
-    cells = [
-        [cell.strip(" \t") if source.trim else cell for cell in row] for row in rows if isinstance(row, list)
-    ]
+    cells = [[cell.strip(" \t") if source.trim else cell for cell in row] for row in rows if isinstance(row, list)]
     found = layout(header, source.wanted(), cells, place, text_columns)
     if found.text_columns:
         log.info("columns without numbers are left out", file=place, columns=found.text_columns[:20])
@@ -66,7 +62,7 @@ def parse_header(
 
 def default_asset(path: Path) -> str:
     """The name of a file with that of its folder (``valve1-0``), as people tell such files apart."""
-    stem = path.name.split(".")[0] or path.name
+    stem = Path(path.name.removesuffix(".gz")).stem
     folder = path.absolute().parent.name
     text = f"{folder}-{stem}" if folder else stem
     name = "".join(char if is_name(f"x{char}x") else "_" for char in text)[:NAME_LENGTH].strip()

@@ -120,9 +120,7 @@ class Intake:
 
 def _same(known: str, content: str) -> None:
     if known != content:
-        raise Refused(
-            422, "this Idempotency-Key came with another body before", "use a new key for every new request"
-        )
+        raise Refused(422, "this Idempotency-Key came with another body before", "use a new key for every new request")
 
 
 def _later(error: str, mend: str = "send again later, with the same Idempotency-Key") -> Refused:

@@ -7,7 +7,8 @@ from contracts.errors import Unavailable
 from contracts.identity import is_name
 from contracts.readings import Verdict
 
-from .cells import note, number
+from .cells import note
+from .cells import number as read_number
 from .settings import IGNORED
 
 TIME_NAMES = ("timestamp", "datetime", "time", "date", "ts", "timestamp_utc", "time_utc", "date_time")
@@ -81,9 +82,7 @@ def layout(
         )
     asset = _find(names, lower, wanted.asset_column, ("asset",))
     if wanted.asset_column and asset is None:
-        raise Unavailable(
-            f"{place}: no column {wanted.asset_column!r} among {_listed(names)}", mend="set asset_column"
-        )
+        raise Unavailable(f"{place}: no column {wanted.asset_column!r} among {_listed(names)}", mend="set asset_column")
     if "channel" in lower and "value" in lower:
         value, unit = lower.index("value"), lower.index("unit") if "unit" in lower else None
         return Layout(tuple(names), time, asset, lower.index("channel"), (value,), ("value",), unit)
@@ -134,9 +133,7 @@ def _wide(
 def _candidates(names: list[str], taken: set[int | None], wanted: Wanted, place: str) -> list[int]:
     if not wanted.channels:
         ignored = {name.lower() for name in wanted.ignore}
-        return [
-            number for number, name in enumerate(names) if number not in taken and name.lower() not in ignored
-        ]
+        return [number for number, name in enumerate(names) if number not in taken and name.lower() not in ignored]
     missing = [name for name in wanted.channels if name not in names]
     if missing:
         raise Unavailable(
@@ -162,7 +159,7 @@ def _checked(names: list[str], candidates: list[int]) -> tuple[list[str], list[i
 
 def _is_text(cells: Sequence[str | None]) -> bool:
     """Whether a column holds words: it says something, and nowhere a number."""
-    verdicts = [number(cell or "")[1] for cell in cells]
+    verdicts = [read_number(cell or "")[1] for cell in cells]
     said = [verdict for verdict in verdicts if verdict is not Verdict.MISSING]
     return bool(said) and not any(verdict in _NUMERIC for verdict in said)
 

@@ -51,9 +51,7 @@ class ParquetFile(TableSource):
                     yield harvest
 
 
-def _harvests(
-    source: ParquetFile, name: str, file: Any, old: dict[str, Any] | None
-) -> Iterator[list[Harvest]]:
+def _harvests(source: ParquetFile, name: str, file: Any, old: dict[str, Any] | None) -> Iterator[list[Harvest]]:
     import pyarrow as pa
 
     try:
@@ -129,13 +127,13 @@ def _rows(opened: "Opened", layout: "Layout", begin: int) -> "Iterator[Rows]":
     for batch in opened.iter_batches(batch_size=_ROWS_AT_ONCE, row_groups=groups, columns=names):
         skip = min(max(begin - start, 0), batch.num_rows)
         start += batch.num_rows
-        batch = batch.slice(skip)
-        if batch.num_rows:
-            first = start - batch.num_rows + 1
-            columns = {number: _sound(batch.column(batch.schema.names.index(layout.header[number])))
-                       for number in layout.used}
+        part = batch.slice(skip)
+        if part.num_rows:
+            first = start - part.num_rows + 1
+            at = {name: number for number, name in enumerate(part.schema.names)}
+            columns = {number: _sound(part.column(at[layout.header[number]])) for number in layout.used}
             ends = np.arange(first, start + 1)
-            yield Rows(first, batch.num_rows, np.arange(batch.num_rows), columns, {}, ends)
+            yield Rows(first, part.num_rows, np.arange(part.num_rows), columns, {}, ends)
 
 
 def _sound(column: "pa.Array") -> "pa.Array":
@@ -150,6 +148,6 @@ def _sound(column: "pa.Array") -> "pa.Array":
     try:
         column.validate(full=True)
     except pa.ArrowInvalid:
-        texts = [item if item is None else item.decode("utf-8", "replace") for item in column.cast(pa.binary()).to_pylist()]
-        return pa.array(texts, pa.string())
+        raw = column.cast(pa.binary()).to_pylist()
+        return pa.array([item and item.decode("utf-8", "replace") for item in raw], pa.string())
     return column.cast(pa.string())

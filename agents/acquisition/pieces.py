@@ -46,16 +46,19 @@ class Piece:
         """How many lines there are."""
         return len(self._stops)
 
-    def rows(self, width: int, delimiter: str, used: Sequence[int], first: int, fast: bool = True) -> Rows:
-        """The rows; without the last ones when their quotes are still open. ``fast=False`` is for tests."""
-        if fast and len(self._stops):
-            columns = self._at_once(width, delimiter, used)
-            if columns is not None:
-                count = len(self._stops)
-                ends = self._place + np.minimum(self._stops + 1, len(self._data))
-                return Rows(first, count, np.arange(count), columns, {}, ends)
-        fields, ends_of = self.split(width, delimiter)
-        return rows_of(first, fields, ends_of, used)
+    def at_once(self, width: int, delimiter: str, used: Sequence[int], first: int) -> Rows | None:
+        """The rows, when every line is a row of plain fields; None when anything is odd."""
+        columns = self._columns(width, delimiter, used) if len(self._stops) else None
+        if columns is None:
+            return None
+        count = len(self._stops)
+        ends = self._place + np.minimum(self._stops + 1, len(self._data))
+        return Rows(first, count, np.arange(count), columns, {}, ends)
+
+    def one_by_one(self, width: int, delimiter: str, used: Sequence[int], first: int) -> Rows:
+        """The rows; without the last ones when their quotes are still open."""
+        fields, ends = self.split(width, delimiter)
+        return rows_of(first, fields, ends, used)
 
     def split(self, width: int, delimiter: str, limit: int | None = None) -> tuple[list[Row], list[int]]:
         """The fields of each row (None: a blank line) and where each row ends in the input."""
@@ -71,7 +74,7 @@ class Piece:
             ends.append(self._place + min(int(self._stops[at - 1]) + 1, len(self._data)))
         return rows, ends
 
-    def _at_once(self, width: int, delimiter: str, used: Sequence[int]) -> "Mapping[int, pa.Array] | None":
+    def _columns(self, width: int, delimiter: str, used: Sequence[int]) -> "Mapping[int, pa.Array] | None":
         """The columns of a piece in which every line is a row of plain fields; None when it is not such a piece."""
         data = self._data
         if b'"' in data or int(np.diff(self._stops, prepend=-1).max()) > MAX_LINE:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .machines import Planted
 
 MachineKind = Literal["pump", "compressor", "fan"]
+#: Prefix of the names of everything simulated.
+SIMULATED = "sim-"
 #: A live plant gives out what is due; no faster than this.
 TICK_S = 0.2
 
@@ -61,7 +63,7 @@ class Plant(Source):
 
         now = clock()
         state = resumed(resume, name) if resume is not None else {"row": 0, "start": self.began(now), "began": now}
-        simulation = Simulation(self, name if name.startswith("sim-") else f"sim-{name}", state)
+        simulation = Simulation(self, name if name.startswith(SIMULATED) else f"{SIMULATED}{name}", state)
         while not self.steps or simulation.step < self.steps:
             size = min(self.batch_rows, self.steps - simulation.step if self.steps else self.batch_rows)
             if self.speed:
@@ -86,4 +88,4 @@ class Plant(Source):
             raise ValueError("the plant has no start of its own: say when it started")
         if not (steps or self.steps):
             raise ValueError("the plant is endless: say how many steps to look at")
-        return planted(self, self.began(start or 0) if start is None else start, steps or self.steps)
+        return planted(self, self.began(0) if start is None else start, steps or self.steps)

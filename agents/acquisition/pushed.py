@@ -85,8 +85,9 @@ def _item(item: Any, index: int, times: TimeReader, units: dict[str, str]) -> It
     if type(asset) is not str or type(channel) is not str:
         raise _wrong(index, "has an asset or channel that is no text")
     quality = _quality(item.get("quality", "good"), index)
-    pairs = [(item["time"], item["value"])]
-    if columnar:
+    if not columnar:
+        pairs = [(item["time"], item["value"])]
+    else:
         if not (isinstance(item["times"], list) and isinstance(item["values"], list)):
             raise _wrong(index, "has times or values that are no list")
         if len(item["times"]) != len(item["values"]):
@@ -94,8 +95,10 @@ def _item(item: Any, index: int, times: TimeReader, units: dict[str, str]) -> It
         pairs = list(zip(item["times"], item["values"], strict=True))
     unit = _unit(item.get("unit"), channel, units, index)
     for time, value in pairs:
-        yield _entry(asset, channel, time, value, times)._replace(quality=quality) if not unit else Entry(
-            asset, channel, _time(time, times)[0], math.nan, Verdict.WRONG_UNIT, unit, quality
+        yield (
+            _entry(asset, channel, time, value, times)._replace(quality=quality)
+            if not unit
+            else Entry(asset, channel, _time(time, times)[0], math.nan, Verdict.WRONG_UNIT, unit, quality)
         )
 
 

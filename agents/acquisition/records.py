@@ -6,6 +6,7 @@ from .pieces import MAX_LINE, Piece, too_long
 from .rows import Rows, rows_of
 
 CHUNK = 1024 * 1024
+SMALL = 32 * 1024
 _SHOWN = 1024
 
 
@@ -25,6 +26,7 @@ class Records:
         self._fast = fast
         self._buffer = b""
         self._ended = False
+        self._odd_until = -1
         self._skipped = 0
         self._over = b""
 
@@ -54,9 +56,8 @@ class Records:
                 return self._rest_of_line(used, first)
             end = len(self._buffer) if self._final else self._buffer.rfind(b"\n") + 1
             if end:
-                piece = Piece(self._buffer[:end], self._final, self.place)
-                rows = piece.rows(width, delimiter, used, first, self._fast)
-                if rows.count:
+                rows = self._taken_apart(end, width, delimiter, used, first)
+                if rows is not None:
                     self._drop(int(rows.ends[-1]) - self.place)
                     return rows
             elif len(self._buffer) > MAX_LINE:
@@ -69,6 +70,28 @@ class Records:
     def finish(self) -> None:
         """Nothing more will come: what is left is the last line."""
         self._growing = False
+
+    def _taken_apart(self, end: int, width: int, delimiter: str, used: Sequence[int], first: int) -> Rows | None:
+        """Rows from the first ``end`` bytes; None when a quote in them is still open.
+
+        A piece with something odd in it is cut smaller, so that one bad row does not make thousands slow.
+        """
+        if self._fast and self.place >= self._odd_until:
+            piece = Piece(self._buffer[:end], self._final, self.place)
+            rows = piece.at_once(width, delimiter, used, first)
+            if rows is not None:
+                return rows
+            self._odd_until = self.place + end
+        if self._fast and end > SMALL:
+            some = self._buffer.find(b"\n", SMALL) + 1
+            if 0 < some < end:
+                piece = Piece(self._buffer[:some], False, self.place)
+                rows = piece.at_once(width, delimiter, used, first)
+                rows = piece.one_by_one(width, delimiter, used, first) if rows is None else rows
+                if rows.count:
+                    return rows
+        rows = Piece(self._buffer[:end], self._final, self.place).one_by_one(width, delimiter, used, first)
+        return rows if rows.count else None
 
     @property
     def _final(self) -> bool:

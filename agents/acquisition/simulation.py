@@ -45,7 +45,7 @@ class Simulation:
 
     def wait_s(self, now: int, speed: float) -> float:
         """Seconds until the next step is due."""
-        return (self._began + self.step * self._interval / speed - now) / SECOND
+        return float(self._began + self.step * self._interval / speed - now) / SECOND
 
     def next(self, size: int) -> Harvest | None:
         """The readings of the next steps; None when no sensor says anything in them."""
@@ -57,9 +57,7 @@ class Simulation:
             return None
         code = np.broadcast_to(np.arange(len(self._series)), values.shape)
         place = np.broadcast_to(steps[:, None], values.shape)[said]
-        readings = Readings.of(
-            self._series, code[said], self._start + place * self._interval, values[said], place + 1
-        )
+        readings = Readings.of(self._series, code[said], self._start + place * self._interval, values[said], place + 1)
         state = {"v": 1, "row": self.step, "start": self._start, "began": self._began, "plant": self._marks}
         return Harvest(readings, json.dumps(state, separators=(",", ":")))
 

@@ -223,9 +223,7 @@ class Table:
         """One reading for each row that has none of its own."""
         places = np.array(sorted(problems), np.int64)
         assets: dict[str, int] = {}
-        code = [
-            assets.setdefault(owners.get(place, self._manner.asset), len(assets)) for place in places.tolist()
-        ]
+        code = [assets.setdefault(owners.get(place, self._manner.asset), len(assets)) for place in places.tolist()]
         return Readings.of(
             [Series(self._manner.source, asset, WHOLE_ROW) for asset in assets],
             np.array(code, np.int64),
@@ -251,12 +249,17 @@ def _merged(good: Readings, bad: Readings) -> Readings:
     where = np.empty(len(order), np.int64)
     where[order] = np.arange(len(order))
     shifted = {**good.notes, **{len(good) + row: text for row, text in bad.notes.items()}}
-    return Readings(
+    time, value, quality, position, verdict = (
+        np.concatenate([getattr(good, name), getattr(bad, name)])[order]
+        for name in ("time", "value", "quality", "position", "verdict")
+    )
+    return Readings.of(
         (*good.series, *bad.series),
-        np.concatenate([good.code, bad.code + len(good.series)]).astype(np.int32)[order],
-        *(
-            np.concatenate([getattr(good, name), getattr(bad, name)])[order]
-            for name in ("time", "value", "quality", "position", "verdict")
-        ),
-        dict(sorted((int(where[row]), text) for row, text in shifted.items())),
+        np.concatenate([good.code, bad.code + len(good.series)])[order],
+        time,
+        value,
+        position,
+        quality=quality,
+        verdict=verdict,
+        notes=dict(sorted((int(where[row]), text) for row, text in shifted.items())),
     )

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
@@ -11,7 +10,7 @@ from contracts.errors import Unavailable
 from contracts.identity import is_name
 
 from ..parts import Harvest, Source
-from .settings import IGNORED, Fold, TimeUnit
+from .settings import IGNORED, Fold, TimeUnit, known_zone
 
 if TYPE_CHECKING:
     from contracts.readings import Readings
@@ -42,13 +41,8 @@ class TableSource(Source):
 
     @field_validator("zone")
     @classmethod
-    def _known_zone(cls, zone: str | None) -> str | None:
-        if zone is not None and zone.upper() != "UTC":
-            try:
-                ZoneInfo(zone)
-            except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-                raise ValueError(f"no such time zone: {zone!r}") from error
-        return zone
+    def _zone(cls, zone: str | None) -> str | None:
+        return known_zone(zone)
 
     @field_validator("asset")
     @classmethod

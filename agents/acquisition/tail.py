@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 HEAD_BYTES = 1024
 #: A longer header is not kept in ``resume``, but read again from the file.
 MAX_KEPT_HEADER = 8192
+#: Positions that are left out when nobody knows how many rows of a file were read before it was gone.
+LOST_ROWS = 1_000_000_000
 _MARK = b"\xef\xbb\xbf"
 
 log = structlog.get_logger(__name__)
@@ -109,6 +111,8 @@ class Tail:
                 file=str(self._path),
                 row=self._state["row"],
             )
+            # The log may have more rows of the old file than ``resume`` says: theirs are not the next positions.
+            self._row += LOST_ROWS
             self._recall(self._state, b"")
             self._state = None
         self._begin(fd)
@@ -122,11 +126,7 @@ class Tail:
                 continue
             stat = os.fstat(fd)
             known = state["head_bytes"]
-            if (
-                stat.st_ino == state["inode"]
-                and stat.st_size >= state["place"]
-                and _digest(fd, known) == state["head"]
-            ):
+            if stat.st_ino == state["inode"] and stat.st_size >= state["place"] and _digest(fd, known) == state["head"]:
                 self._fd, self._head = fd, (known, state["head"])
                 self._recall(state, Records(self._read_from(0), growing=True).line() or b"")
                 self._records = Records(self._read_from(state["place"]), state["place"], growing=True)
@@ -163,7 +163,7 @@ class Tail:
 
     def _truncated(self) -> bool:
         known, digest = self._head
-        return os.fstat(self._fd).st_size < self._seen or _digest(self._fd, known) != digest
+        return os.fstat(self._fd).st_size < self._seen or (known > 0 and _digest(self._fd, known) != digest)
 
     def _next_file(self) -> list[Harvest] | None:
         """Nothing more is in this file for now: go on to the next when there is one."""
@@ -211,9 +211,7 @@ class Tail:
 
     def _take_header(self, line: bytes, sample: Piece, delimiter: str, text_columns: list[str] | None) -> None:
         source = self._source
-        layout, self._delimiter = parse_header(
-            line, sample, source, delimiter or None, str(self._path), text_columns
-        )
+        layout, self._delimiter = parse_header(line, sample, source, delimiter or None, str(self._path), text_columns)
         self._header = line
         catalog = Catalog(source.max_series, max(len(layout.values), 1))
         table = Table(layout, self._manner, catalog)

@@ -65,9 +65,7 @@ class TimeReader:
             return 0, Verdict.BAD_TIME, "before 1677 or after 2262"
         return time, Verdict.OK, ""
 
-    def many(
-        self, column: "pa.StringArray", fast: bool = True
-    ) -> tuple[Int64, NDArray[np.uint8], Mapping[int, str]]:
+    def many(self, column: "pa.StringArray", fast: bool = True) -> tuple[Int64, NDArray[np.uint8], Mapping[int, str]]:
         """The instants of a column, their verdicts, and the cause of each that has none; null is ``""``."""
         size = len(column)
         times, verdicts = np.zeros(size, np.int64), np.zeros(size, np.uint8)
@@ -86,15 +84,12 @@ class TimeReader:
         return times, verdicts, causes
 
     def numbers(self, values: Int64) -> tuple[Int64, NDArray[np.bool_]]:
-        """The instants of whole numbers since 1970, and which of them are in range."""
-        size = np.abs(np.where(values == np.iinfo(np.int64).min, EARLIEST, values))
+        """The instants of whole numbers that are not negative, and which of them are in range."""
         if self._unit == "auto":
-            factor = np.select([size < limit for limit, _ in _LIMITS], [FACTORS[unit] for _, unit in _LIMITS], 1)
-            known = values >= 0
+            factor = np.select([values < limit for limit, _ in _LIMITS], [FACTORS[unit] for _, unit in _LIMITS], 1)
         else:
             factor = np.full(len(values), FACTORS[self._unit])
-            known = np.ones(len(values), np.bool_)
-        known &= size <= LATEST // factor
+        known = values <= LATEST // factor
         return np.where(known, values, 0) * factor, known
 
     def local(self, seconds: Int64) -> tuple[Int64, NDArray[np.bool_]]:

@@ -39,9 +39,7 @@ def values_of(column: "pa.Array", fast: bool = True) -> tuple[Float64, NDArray[n
     return values, verdicts, said
 
 
-def times_of(
-    column: "pa.Array", times: TimeReader, fast: bool = True
-) -> tuple[Int64, NDArray[np.uint8], Texts]:
+def times_of(column: "pa.Array", times: TimeReader, fast: bool = True) -> tuple[Int64, NDArray[np.uint8], Texts]:
     """Instants, verdicts, and the cause where there is none."""
     kind = column.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
@@ -98,7 +96,7 @@ def _decimals(column: "pa.Array") -> "pa.Array":
 
 
 def _plain(value: float) -> str:
-    if value != value or abs(value) >= 1e19:
+    if not abs(value) < 1e19:  # NaN included
         return str(value)
     return f"{int(value)}" if value == int(value) else f"{value:.9f}".rstrip("0")
 

@@ -18,9 +18,7 @@ class Coordinator(Part):
     """
 
     mlflow: MlflowSettings | None = Field(default=None, description="empty: local store in the data directory")
-    store: str = Field(
-        default="", pattern=r"^[\w.-]{0,64}$", description="name of the log; empty: one is made and kept locally"
-    )
+    store: str = Field(default="", pattern=r"^[\w.-]{0,64}$", description="name of the log; empty: its own identity")
 
     def parts(self, name: str) -> Mapping[str, Part]:
         return {

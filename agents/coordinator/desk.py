@@ -17,6 +17,8 @@ from models.tracking import Store, Tracking, connect
 from .ledger import Ledger
 
 T = TypeVar("T")
+#: Where the console has the bus remember which log this is.
+STORE_ID = "store-id"
 
 
 class Desk:
@@ -35,7 +37,7 @@ class Desk:
     @property
     def store(self) -> Store:
         """The configured server, or the local store of the data directory."""
-        return Store(self.settings.uri) if self.settings.uri else Store.local(self.data_dir)
+        return Store.at(self.settings.uri) if self.settings.uri else Store.local(self.data_dir)
 
     @property
     def scratch(self) -> Path:
@@ -59,7 +61,13 @@ class Desk:
         return Registry(self.tracking(), self.cache, self.settings.experiment, self._step)
 
     def log_name(self) -> str:
-        """A name for the log when the configuration gives none: kept beside the local store."""
+        """A name for the log when the configuration gives none.
+
+        The identity that the bus remembers, the same on every machine; for a log in memory one that is kept here.
+        """
+        path = self.data_dir / STORE_ID
+        if path.exists():
+            return path.read_text().strip()
         path = self.scratch / "log-name"
         try:
             self.scratch.mkdir(parents=True, exist_ok=True)

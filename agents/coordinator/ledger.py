@@ -66,9 +66,12 @@ class Ledger:
         return _record(run)
 
     def begin(self, segment: Segment, more: Mapping[str, str]) -> Record:
-        """A new run for the segment."""
+        """A new run for the segment, and no other one.
+
+        Raises Unavailable when somebody else has recorded the segment meanwhile: the next try will find it.
+        """
         self._step("begin")
-        digest, lane = segment.digest, segment.lane
+        lane = segment.lane
         tags = {
             KIND: "lineage",
             STORE: lane.store,
@@ -76,13 +79,24 @@ class Ledger:
             SEGMENT: segment.name,
             FIRST: f"{segment.first:019d}",
             LAST: f"{segment.last:019d}",
-            DIGEST: digest,
+            DIGEST: segment.digest,
             COUNT: str(len(segment.findings)),
             **more,
         }
         run_id = self.tracking.begin_run(self.experiment, f"lineage {segment.name}", tags)
-        artifacts = self._artifacts(run_id)
-        return Record(run_id, segment.first, segment.last, len(segment.findings), digest, False, artifacts)
+        self._step("alone")
+        ours, *others = sorted(self._same(segment), key=lambda record: record.run_id != run_id)
+        for other in others:
+            if other.finished:
+                self.discard(ours)
+                raise Unavailable(f"{segment.name} was recorded by somebody else meanwhile: MLflow run {other.run_id}")
+            # The client repeats a request whose answer was lost, and then there are two runs.
+            self.discard(other)
+        return ours
+
+    def _same(self, segment: Segment) -> list[Record]:
+        where = f"tags.`{LANE}` = '{segment.lane}' and tags.`{SEGMENT}` = '{segment.name}'"
+        return [_record(row) for row in self.tracking.runs(self.experiment, where)]
 
     def fill(self, record: Record, segment: Segment) -> Record:
         """Write everything of the segment into its run, read it back, and end the run.
@@ -135,10 +149,6 @@ class Ledger:
                 self.tracking.ask("upload", self.tracking.client.log_artifact, run_id, os.fspath(path))
         except OSError as error:
             raise Unavailable(f"{self.scratch}: cannot be written: {error.strerror}") from error
-
-    def _artifacts(self, run_id: str) -> str:
-        run = self.tracking.ask("find run", self.tracking.client.get_run, run_id)
-        return str(run.info.artifact_uri)
 
 
 def _record(run: Any) -> Record:

@@ -30,7 +30,7 @@ class LineageRecorder(Recorder[AnomalyDetected | AnomalyCleared | DriftDetected]
 
     def prepare(self, context: Context) -> None:
         """Remember where things are; MLflow is not asked before the first record."""
-        self._desk, self._agent = Desk(self.mlflow, context.data_dir), context.agent
+        self._desk, self._agent = Desk(self.mlflow, context.data_dir), context.agent or "coordinator"
 
     @classmethod
     def writes(cls) -> tuple[type[Event], ...]:

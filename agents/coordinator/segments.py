@@ -137,7 +137,7 @@ def _json(data: dict[str, Any]) -> str:
 
 
 def _joined(values: Iterator[str]) -> str:
-    found = sorted(set(values))
+    found = sorted(set(values) - {""}) or ["none"]
     if len(found) > _MOST_VALUES:
         return f"{len(found)} different ones: see the artifact"
     return ",".join(found)

@@ -66,6 +66,7 @@ class Drift(Processor[ReadingsAccepted, DriftDetected, DriftState]):
         from models.features import Identity
 
         self._test = DriftTest(false_alarms_per_year=self.false_alarms_per_year)
+        self._test.warm_up()
         self._environment, self._feature_set = Environment.current().hash, Identity().hash
 
     def start(self) -> DriftState:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from pydantic import Field
 
@@ -21,8 +20,8 @@ from ..parts import Processor
 from .wording import Opening, body, place, subject
 
 _RANK: dict[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
-_TOPICS = 10_000
-_OPEN_PER_TOPIC = 100
+_TROUBLES = 10_000
+_OPEN_PER_TROUBLE = 10
 
 
 @dataclass
@@ -30,7 +29,7 @@ class NotifierState:
     """What was told lately, at most 10,000 troubles; the one that was heard of longest ago is forgotten first."""
 
     told: dict[str, tuple[int, int, tuple[str, ...]]] = field(default_factory=dict)
-    """trouble -> event time of the last notification, findings kept back since, ids of open anomalies"""
+    """trouble -> event time of the last notification, findings kept back since, anomalies told and not cleared"""
 
 
 class Notifier(
@@ -38,15 +37,13 @@ class Notifier(
 ):
     """One notification for each finding that opens something new.
 
-    Findings about the same trouble (of an anomaly: the same asset and detector) are kept back and counted while it
-    is open, and for a while after a notification.
+    Findings about the same trouble (of an anomaly: the same asset and detector) are kept back and counted while an
+    anomaly that was told is open, and for a while after a notification.
     """
 
     minimum_severity: Severity = "info"
     repeat_s: float = Field(default=900, ge=0)
     remind_s: float = Field(default=86_400, ge=0)
-
-    topics: ClassVar[int] = _TOPICS
 
     def start(self) -> NotifierState:
         return NotifierState()
@@ -64,19 +61,17 @@ class Notifier(
         if _RANK[event.severity] < _RANK[self.minimum_severity]:
             return
         trouble = _trouble(event)
-        last, kept_back, open_ids = state.told.pop(trouble, (None, 0, ()))
-        if event.id in open_ids:
-            state.told[trouble] = (event.time if last is None else last, kept_back, open_ids)
-            return
-        if isinstance(event, AnomalyDetected):
-            open_before, open_ids = bool(open_ids), (*open_ids, event.id)[-_OPEN_PER_TOPIC:]
-        else:
-            open_before = False
-        if last is not None and self._too_soon(abs(event.time - last), open_before):
-            state.told[trouble] = (last, kept_back + 1, open_ids)
-            return
-        state.told[trouble] = (event.time, 0, open_ids)
-        while len(state.told) > self.topics:
+        kept_back = 0
+        still: tuple[str, ...] = ()
+        if trouble in state.told:
+            # Taken out and put in again: the first in the dict is the one heard of longest ago.
+            last, kept_back, still = state.told.pop(trouble)
+            if self._too_soon(abs(event.time - last), is_open=bool(still)):
+                state.told[trouble] = (last, kept_back + (event.id not in still), still)
+                return
+        now_open = (*still, event.id)[-_OPEN_PER_TROUBLE:] if isinstance(event, AnomalyDetected) else ()
+        state.told[trouble] = (event.time, 0, now_open)
+        while len(state.told) > _TROUBLES:
             del state.told[next(iter(state.told))]
         yield _due(event, kept_back)
 
@@ -87,9 +82,8 @@ class Notifier(
     def _clear(self, event: AnomalyCleared, state: NotifierState) -> None:
         trouble = _topic("anomaly", event.asset, event.detector)
         if trouble in state.told:
-            last, kept_back, open_ids = state.told[trouble]
-            still = tuple(each for each in open_ids if each != event.cause)
-            state.told[trouble] = (last, kept_back, still)
+            last, kept_back, told = state.told[trouble]
+            state.told[trouble] = (last, kept_back, tuple(each for each in told if each != event.cause))
 
 
 def _trouble(event: Opening) -> str:

@@ -117,7 +117,8 @@ def dead_letter(
         cause=f"{place.stream}/{position}",
         time=time,
         asset=agent,
-        discriminator=f"{agent} {place.stream} {place.partition} {position}",
+        # Several events of one entry may be buried: their frames tell them apart.
+        discriminator=f"{agent} {place.stream} {place.partition} {position} {frame.get(b'd', b'').hex()}",
         agent=agent,
         origin=place.stream,
         position=position,

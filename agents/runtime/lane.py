@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from anyio import to_thread
+
 from bus.protocol import Commit, Entry, Place, Snapshot
 from contracts.errors import Diverged, TocsinError, UnreadableEvent
 from contracts.events import AnyEvent, ReadingsEvent
@@ -13,6 +15,8 @@ from ..parts import Processor
 from ..state import dump, restore
 from .home import Home, dead_letter, log, outputs
 
+#: Up to so many events the work is done at once: going to a thread and back costs more.
+_INLINE_EVENTS = 64
 #: Entries in one read while state is recovered.
 _REPLAY_ENTRIES = 256
 #: A save may cost this share of the time between two saves.
@@ -72,15 +76,14 @@ class Lane:
 
     async def _replay(self, stored: int) -> None:
         entries = await self.home.bus.range(self.place, self.position + 1, stored, count=_REPLAY_ENTRIES)
-        if not entries or entries[0].first != self.position + 1:
-            found = entries[0].first if entries else "nothing"
+        for expected, found in self._holes(entries) if entries else [(self.position + 1, "nothing")]:
             raise Diverged(
                 f"{self.task}: {self.place.stream} of partition {self.place.partition} should go on at "
-                f"{self.position + 1}, found {found}",
+                f"{expected}, found {found}",
                 mend="Entries were deleted that were still needed: restore them from the archive",
             )
         # What comes out was committed before: only the state is wanted. An entry that was a dead letter is one again.
-        self._outcome(entries)
+        await to_thread.run_sync(self._outcome, entries)
         self.position = entries[-1].last
 
     # ---- work
@@ -88,24 +91,35 @@ class Lane:
     async def step(self, entries: Sequence[Entry]) -> int:
         """Handle entries that follow the position and commit what comes out; returns the number of events."""
         expected = str(self.position) if self.position else ""
-        if entries[0].first != self.position + 1:
+        for first, found in self._holes(entries):
             log.error(
                 "entries are missing from the log",
                 task=self.task,
                 stream=self.place.stream,
                 partition=self.place.partition,
-                first=self.position + 1,
-                last=entries[0].first - 1,
+                first=first,
+                last=found - 1,
             )
-        found = self._outcome(entries)
         last = entries[-1].last
+        if last - self.position > _INLINE_EVENTS:
+            # A thread, so that leases are renewed and other agents are served meanwhile.
+            outcome = await to_thread.run_sync(self._outcome, entries)
+        else:
+            outcome = self._outcome(entries)
         await self.home.bus.commit(
-            Commit(self.place.partition, self.task, self.token, expected, str(last), outputs(found, self.task))
+            Commit(self.place.partition, self.task, self.token, expected, str(last), outputs(outcome, self.task))
         )
         count = last - self.position
         self.position = last
         self.handled += count
         return count
+
+    def _holes(self, entries: Sequence[Entry]) -> list[tuple[int, int]]:
+        """Where entries do not follow each other: the ordinal that should come, and the one that does."""
+        expected = [self.position + 1, *(entry.last + 1 for entry in entries)]
+        return [
+            (ordinal, entry.first) for ordinal, entry in zip(expected, entries, strict=False) if entry.first != ordinal
+        ]
 
     def _outcome(self, entries: Sequence[Entry]) -> list[AnyEvent]:
         """What follows from the entries, dead letters for what could not be handled included."""
@@ -162,8 +176,12 @@ class Lane:
         log.error("event buried as a dead letter", task=self.task, position=position, cause=repr(error))
         return [self._letter(position, frame.fields(), error, time=time)]
 
-    async def step_carefully(self, entries: Sequence[Entry]) -> int:
-        """As ``step``, after it failed: recover the state first, then find the event that cannot be handled."""
+    async def step_or_bury(self, entries: Sequence[Entry]) -> int:
+        """As ``step``; where the processor raises, recover the state, and bury the event that it cannot handle."""
+        try:
+            return await self.step(entries)
+        except Poisoned as poison:
+            log.error("processor raised", task=self.task, partition=self.place.partition, cause=repr(poison.__cause__))
         await self.open()
         self._careful = True
         try:

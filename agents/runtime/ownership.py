@@ -36,6 +36,7 @@ class Ownership:
         self.held: dict[int, int] = {}
         self._leases: dict[int, _Sighting] = {}
         self._members: dict[str, _Sighting] = {}
+        self._silent: set[str] = set()
         self._beat = 0
         self._next = 0.0
 
@@ -74,12 +75,13 @@ class Ownership:
         return lost
 
     def _share(self, beats: dict[str, str], now: float) -> int:
-        alive = sum(
-            1
+        alive = {
+            owner
             for owner, beat in beats.items()
             if self._fresh(self._members, owner, beat, now) or owner == self.home.owner
-        )
-        return -(-self.home.bus.partitions // max(1, alive))
+        }
+        self._silent = set(beats) - alive
+        return -(-self.home.bus.partitions // max(1, len(alive)))
 
     def _fresh(self, sightings: dict[Any, _Sighting], key: object, sign: str, now: float) -> bool:
         seen = sightings.get(key)
@@ -100,7 +102,8 @@ class Ownership:
         if token is not None:
             return token
         sign = await bus.sign(partition, self.task)
-        if self._fresh(self._leases, partition, sign, now):
+        # A member that is silent gives no sign on its leases either: no need to watch each for another lease's time.
+        if sign.partition(" ")[0] not in self._silent and self._fresh(self._leases, partition, sign, now):
             return None
         log.warning("taking over a silent owner's lease", task=self.task, partition=partition, holder=sign)
         return await bus.acquire(partition, self.task, owner, seen=sign)

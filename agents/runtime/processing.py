@@ -7,7 +7,7 @@ from contracts.errors import CommitRefused
 
 from ..parts import Processor
 from .home import Home, log
-from .lane import Lane, Poisoned
+from .lane import Lane
 from .ownership import Ownership
 
 #: How long to wait for news in one read: a stop request is seen after that.
@@ -47,15 +47,27 @@ class ProcessorRunner:
             await ownership.release(partition)
         for partition, token in changes.gained.items():
             lane = Lane(self.home, self.processor, self.task, Place(self.stream, partition), token)
-            await lane.open()
             self.lanes[partition] = lane
+            try:
+                await lane.open()
+            except CommitRefused as error:
+                await self._drop(partition, ownership, error)
         if changes.gained or changes.lost or changes.surplus:
             log.info("partitions", task=self.task, own=sorted(self.lanes))
 
     async def _close(self, partition: int) -> None:
         lane = self.lanes.pop(partition, None)
         if lane is not None:
-            await lane.save_if_due(now=True)
+            try:
+                await lane.save_if_due(now=True)
+            except CommitRefused as error:
+                log.warning("snapshot refused", task=self.task, partition=partition, cause=str(error))
+
+    async def _drop(self, partition: int, ownership: Ownership, error: CommitRefused) -> None:
+        # Somebody newer owns it, or moved it: what we hold is worth nothing any more.
+        log.warning("commit refused", task=self.task, partition=partition, cause=str(error))
+        del self.lanes[partition]
+        await ownership.release(partition)
 
     async def _cycle(self, ownership: Ownership) -> None:
         if not self.lanes:
@@ -67,28 +79,16 @@ class ProcessorRunner:
             lane = self.lanes[place.partition]
             try:
                 for part in portions(entries, self.home.settings.read_events):
-                    await self._step(lane, part)
+                    await lane.step_or_bury(part)
                     if ownership.due:
                         break
             except CommitRefused as error:
-                # Somebody newer owns it, or moved it: what we hold is worth nothing any more.
-                log.warning("commit refused", task=self.task, partition=place.partition, cause=str(error))
-                del self.lanes[place.partition]
-                await ownership.release(place.partition)
-        for lane in self.lanes.values():
-            await lane.save_if_due()
-
-    async def _step(self, lane: Lane, entries: list[Entry]) -> None:
-        try:
-            await lane.step(entries)
-        except Poisoned as poison:
-            log.error(
-                "processor raised",
-                task=self.task,
-                partition=lane.place.partition,
-                cause=repr(poison.__cause__),
-            )
-            await lane.step_carefully(entries)
+                await self._drop(place.partition, ownership, error)
+        for partition, lane in list(self.lanes.items()):
+            try:
+                await lane.save_if_due()
+            except CommitRefused as error:
+                await self._drop(partition, ownership, error)
 
 
 def portions(entries: list[Entry], events: int) -> list[list[Entry]]:

@@ -86,6 +86,9 @@ class SinkRunner:
         except UnreadableEvent as error:
             await self._bury(delivery, [], dict(delivery.entry.fields), error)
             return
+        if any(item.delivery[:2] == delivery[:2] for item in self._open):
+            # It is on its way already, in this life: its receipts could not be stored yet.
+            return
         wanted = [event for event in events if isinstance(event, self._wanted) and isinstance(event, Event)]
         item = _Open(delivery, wanted, Backoff(settings.backoff_s, settings.backoff_max_s), tries=delivery.tries - 1)
         self._open.append(item)

@@ -7,8 +7,8 @@ A push source cannot repeat: it gets its positions reserved before, and confirms
 """
 
 import json
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 from typing import cast
 
 import anyio
@@ -112,20 +112,40 @@ class SourceRunner:
                 if self.home.stopping:
                     break
             else:
-                self.finished = True
+                self.finished = not self.home.stopping
+        if resume is None and not self.finished:
+            return
         await self._remember(resume or "", finished=self.finished)
 
     async def _harvests(self, resume: str | None) -> AsyncGenerator[Harvest, None]:
         """The source's harvests, its own errors told apart from ours."""
         async with aclosing(cast(AsyncGenerator[Harvest, None], self.source.harvests(self.name, resume))) as source:
-            while True:
+            while (harvest := await self._next(source)) is not None:
+                yield harvest
+
+    async def _next(self, source: AsyncGenerator[Harvest, None]) -> Harvest | None:
+        """The next harvest; None at the end, or when everything stops before it comes."""
+        harvest: Harvest | None = None
+        failure: Exception | None = None
+        with single_error():
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._stay, group.cancel_scope)
                 try:
                     harvest = await anext(source, None)
-                except Exception as error:
-                    raise SourceError(f"{self.name}: {describe(error)}") from error
-                if harvest is None:
-                    return
-                yield harvest
+                except Exception as error:  # noqa: BLE001 - whatever a source raises is its own error
+                    failure = error
+                group.cancel_scope.cancel()
+        if failure is not None:
+            raise SourceError(f"{self.name}: {describe(failure)}") from failure
+        return harvest
+
+    async def _stay(self, scope: anyio.CancelScope) -> None:
+        """Give signs of life while a source is quiet, and end the wait for it when everything stops."""
+        while not self.home.stopping:
+            await self.home.sleep(self.home.settings.lease_s / 3)
+            if not self.home.stopping:
+                await self._renew()
+        scope.cancel()
 
     # ---- readings
 
@@ -156,12 +176,13 @@ class SourceRunner:
         readings, count = harvest.readings, self.home.bus.partitions
         by_series = np.array([partition_of(series.asset, count) for series in readings.series], np.int32)
         partition = by_series[readings.code]
-        async with anyio.create_task_group() as group:
-            for number in np.unique(partition).tolist():
-                cursor = int(self._cursors[number] or -1)
-                rows = np.flatnonzero((partition == number) & (readings.position > cursor))
-                if len(rows):
-                    group.start_soon(self._commit_partition, number, ReadingsAcquired(readings.take(rows)))
+        with single_error():
+            async with anyio.create_task_group() as group:
+                for number in np.unique(partition).tolist():
+                    cursor = int(self._cursors[number] or -1)
+                    rows = np.flatnonzero((partition == number) & (readings.position > cursor))
+                    if len(rows):
+                        group.start_soon(self._commit_partition, number, ReadingsAcquired(readings.take(rows)))
 
     async def _commit_partition(self, partition: int, event: ReadingsAcquired) -> None:
         position = str(int(event.readings.position[-1]))
@@ -219,6 +240,15 @@ class SourceRunner:
                 if end:
                     worst = max(worst, end - int(await bus.position(place.partition, reader) or 0))
         return worst
+
+
+@contextmanager
+def single_error() -> Iterator[None]:
+    """The first error of a task group as itself: callers tell errors apart by their class."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from group
 
 
 class SourceError(Exception):

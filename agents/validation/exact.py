@@ -46,6 +46,7 @@ class Follower:
         self.stuck = int(table.stuck[number])
         held = min(self.total, REMEMBERED)
         slots = [(self.total - held + k) % REMEMBERED for k in range(held)]
+        self._judge_rhythm()
         self.times: list[int] = table.times[number, slots].tolist()
         self.values: list[float] = table.values[number, slots].tolist()
 
@@ -73,13 +74,13 @@ class Follower:
             if self._too_fast(time, value):
                 return self._refused(Verdict.RATE_OF_CHANGE)
             silent = time - self.newest
-            if silent > self._gap_limit():
+            if silent > self.gap < NEVER:
                 hole = (self.newest, max(1, round(silent / (self._limits.interval or self.usual)) - 1))
         before, self.late = self.newest, 0
         stuck = self._same_again(time, value)
         self._remember(len(self.times), time, value)
         self.newest, self.value = time, value
-        return Step(self._verdict(), True, before, time, self._silence(), hole, stuck)
+        return Step(self._verdict(), True, before, time, self.silence, hole, stuck)
 
     def _backward(self, time: int, value: float) -> Step:
         place = bisect_left(self.times, time)
@@ -94,7 +95,7 @@ class Follower:
         self.late = 0
         self._remember(place, time, value)
         # It makes nothing certain: a reading that ran ahead is not confirmed by one that lies before it.
-        return Step(Verdict.OK, True, NONE, self.newest, self._silence())
+        return Step(Verdict.OK, True, NONE, self.newest, self.silence)
 
     def _too_late(self, time: int, value: float) -> Step:
         """Late; but when it is so because of one single reading, and not for the first time, that one was wrong."""
@@ -106,7 +107,7 @@ class Follower:
         self.times[-1], self.values[-1] = time, value
         stuck = self._same_again(time, value)
         self.newest, self.value = time, value
-        return Step(self._verdict(), True, NONE, time, self._silence(), None, stuck)
+        return Step(self._verdict(), True, NONE, time, self.silence, None, stuck)
 
     def _verdict(self) -> Verdict:
         """Of a reading that is in order: a stuck value may still be unwanted."""
@@ -155,18 +156,19 @@ class Follower:
             last = self.times[-BLOCK - 1 :]
             steps = sorted(min(b - a, _GREATEST_STEP) for a, b in pairwise(last))
             self.usual, self.longest = steps[BLOCK // 2], steps[BLOCK - 2]
+            self._judge_rhythm()
         self.total += 1
 
-    def _gap_limit(self) -> int:
+    def _judge_rhythm(self) -> None:
+        """How long the series may be silent: before a reading is missing, and before it is stale."""
         limits = self._limits
         if limits.interval:
-            return int(min(limits.gap_factor * limits.interval, float(NEVER)))
-        if not self.usual:
-            return NEVER
-        return max(int(min(limits.gap_factor * self.usual, float(NEVER))), 3 * self.longest)
-
-    def _silence(self) -> int:
-        limits, gap = self._limits, self._gap_limit()
-        if gap < NEVER:
-            return max(gap, limits.freshness)
-        return limits.freshness if limits.stated_freshness else NEVER
+            self.gap = int(min(limits.gap_factor * limits.interval, float(NEVER)))
+        elif self.usual:
+            self.gap = max(int(min(limits.gap_factor * self.usual, float(NEVER))), 3 * self.longest)
+        else:
+            self.gap = NEVER
+        if self.gap < NEVER:
+            self.silence = max(self.gap, limits.freshness)
+        else:
+            self.silence = limits.freshness if limits.stated_freshness else NEVER

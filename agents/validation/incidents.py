@@ -55,13 +55,13 @@ def _place(found: Found) -> tuple[int, int, int, bool]:
 
 
 def span(nanoseconds: int) -> str:
-    """``1 h 5 min``: a length of time as people say it, its two largest parts."""
+    """``2 h 5 min``: a length of time as people say it, its two largest parts."""
     if nanoseconds < 120 * SECOND:
         return f"{nanoseconds / SECOND:.3g} s"
-    minutes = nanoseconds // (60 * SECOND)
-    if minutes < 120:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes} min"
-    return f"{hours // 24} d {hours % 24} h"
+    hours, minutes = divmod(nanoseconds // (60 * SECOND), 60)
+    if hours < 2:
+        return f"{60 * hours + minutes} min"
+    whole, unit, part, smaller = (hours, "h", minutes, "min")
+    if hours >= 48:
+        whole, unit, part, smaller = (hours // 24, "d", hours % 24, "h")
+    return f"{whole} {unit} {part} {smaller}" if part else f"{whole} {unit}"

@@ -19,7 +19,7 @@ Int = NDArray[np.int64]
 Float = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What holds for one series, every field decided. Times are nanoseconds; 0 where nothing is set."""
 
@@ -66,6 +66,7 @@ class LimitColumns:
 
     def __init__(self) -> None:
         self.rows: list[Limits] = []
+        self._equal: dict[Limits, Limits] = {}
         self.low = np.zeros(0)
         self.high = np.zeros(0)
         self.per_s = np.zeros(0)
@@ -84,7 +85,8 @@ class LimitColumns:
     def append(self, limits: Limits) -> None:
         """Take one more series."""
         number = len(self.rows)
-        self.rows.append(limits)
+        # Most series have the limits of many others: one object is enough for all of them.
+        self.rows.append(self._equal.setdefault(limits, limits))
         watched = limits.stuck != "ignore"
         row = {
             "low": limits.low,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from .incidents import Found, span
+from .limits import NEVER
 from .segments import Int, Segments
 from .state import ValidationState
 from .sweep import Track
@@ -41,9 +42,9 @@ def _kept(seg: Segments, track: Track, newest: Int) -> tuple[Segments, Track, In
 
 
 def _sum(time: Int, span_: Int) -> Int:
-    """Time plus span, at most the last instant."""
+    """Time plus span, at most the last instant, which no watermark passes."""
     room = LAST - np.maximum(time, 0)
-    return np.where(span_ >= room, LAST, time + np.minimum(span_, room))
+    return np.where((span_ >= room) | (span_ >= NEVER), LAST, time + np.minimum(span_, room))
 
 
 class _Groups:

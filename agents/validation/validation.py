@@ -55,7 +55,7 @@ class Validation(
     rejected_share: float = Field(
         default=0.5, gt=0, le=1, description="of the last 64 readings of a series: an incident"
     )
-    max_series: int = Field(default=50_000, ge=1, le=10_000_000, description="per partition; at 1.2 kB each")
+    max_series: int = Field(default=50_000, ge=1, le=10_000_000, description="per partition, at up to 2 kB each")
 
     _admission: Admission = PrivateAttr()
 

@@ -45,7 +45,7 @@ class RedisInbox:
             group,
             [place],
         )
-        return await self._counted(group, place, entries(reply[0][1]) if reply else [])
+        return await self._counted(group, consumer, place, entries(reply[0][1]) if reply else [])
 
     async def claim(self, group: str, consumer: str, place: Place, *, idle_s: float, count: int) -> list[Delivery]:
         name = keys.stream(place)
@@ -57,12 +57,13 @@ class RedisInbox:
         if not ids:
             return []
         # XCLAIM with the idle time again: of two members that saw the same entry, one gets it.
-        claimed = await self._server.call("XCLAIM", name, group, consumer, idle, *ids)
-        return await self._counted(group, place, entries(claimed))
+        claimed = await self._grouped(self._server.call("XCLAIM", name, group, consumer, idle, *ids), group, [place])
+        return await self._counted(group, consumer, place, entries(claimed))
 
     async def touch(self, group: str, consumer: str, place: Place, entries: Sequence[Entry]) -> None:
         ids = [entry_id(entry) for entry in entries]
-        await self._server.call("XCLAIM", keys.stream(place), group, consumer, 0, *ids, "JUSTID")
+        command = ("XCLAIM", keys.stream(place), group, consumer, 0, *ids, "JUSTID")
+        await self._grouped(self._server.call(*command), group, [place])
 
     async def settle(self, group: str, place: Place, entry: Entry, outputs: Sequence[tuple[str, Frame]] = ()) -> bool:
         names = [keys.stream(place), keys.ledger(place.partition)]
@@ -70,7 +71,8 @@ class RedisInbox:
         for stream, frame in outputs:
             names.append(keys.stream(Place(stream, place.partition)))
             arguments += (stream, *in_script(frame))
-        return int(await self._server.script("settle", names, arguments)) == 1
+        reply = await self._grouped(self._server.script("settle", names, arguments), group, [place])
+        return int(reply) == 1
 
     async def settled(self, group: str, places: Sequence[Place]) -> dict[Place, int]:
         marks = await self._marks(group, places)
@@ -81,11 +83,13 @@ class RedisInbox:
             [("HGET", keys.ledger(place.partition), f"settled:{group}:{place.stream}") for place in places]
         )
 
-    async def _counted(self, group: str, place: Place, found: list[Entry]) -> list[Delivery]:
+    async def _counted(self, group: str, consumer: str, place: Place, found: list[Entry]) -> list[Delivery]:
         if not found:
             return []
-        rows = await self._server.call(
-            "XPENDING", keys.stream(place), group, entry_id(found[0]), entry_id(found[-1]), len(found) * 2
+        # All of ours in that span: between those just claimed there may be others that we had before.
+        span = (entry_id(found[0]), entry_id(found[-1]), found[-1].last - found[0].first + 1)
+        rows = await self._grouped(
+            self._server.call("XPENDING", keys.stream(place), group, *span, consumer), group, [place]
         )
         tries = {row[0].decode(): int(row[3]) for row in rows}
         return [Delivery(place, entry, tries.get(entry_id(entry), 1)) for entry in found]

@@ -21,7 +21,7 @@ class RedisLedger:
         arguments: list[Argument] = [commit.task, commit.token, commit.expected, commit.position]
         for stream, frame in commit.outputs:
             names.append(keys.stream(Place(stream, commit.partition)))
-            arguments += (stream, *in_script(frame), frame.columns)
+            arguments += (stream, *in_script(frame))
         reply = await self._server.script("commit", names, arguments)
         if reply[0] == b"FENCED":
             raise fenced(commit.task, commit.partition, commit.token, reply[1])
@@ -70,4 +70,4 @@ def fenced(task: str, partition: int, token: int, seen: bytes) -> Fenced:
 
 def in_script(frame: Frame) -> tuple[Argument, ...]:
     """A frame as arguments of our scripts."""
-    return (frame.count, frame.tag, frame.writer, frame.body, frame.digest)
+    return (frame.count, frame.tag, frame.writer, frame.body, frame.digest, frame.columns)

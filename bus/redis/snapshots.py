@@ -22,7 +22,8 @@ class RedisSnapshots:
             keys.previous_snapshot(partition, task),
         ]
         ends = json.dumps(dict(snapshot.ends), sort_keys=True)
-        arguments: list[Argument] = [task, token, snapshot.position, ends, digest_of(snapshot, ends), snapshot.data]
+        digest = digest_of(snapshot.position.encode(), ends.encode(), snapshot.data)
+        arguments: list[Argument] = [task, token, snapshot.position, ends, digest, snapshot.data]
         reply = await self._server.script("snapshot", names, arguments)
         if reply[0] == b"FENCED":
             raise fenced(task, partition, token, reply[1])
@@ -34,15 +35,14 @@ class RedisSnapshots:
         for position, ends, digest, data in rows:
             if position is None or ends is None or data is None:
                 continue
-            snapshot = Snapshot(position.decode(), data, json.loads(ends))
             # A snapshot that was damaged on disk is skipped: the one before, or the log, gives the same state.
-            if digest_of(snapshot, ends.decode()) == digest:
-                found.append(snapshot)
+            if digest_of(position, ends, data) == digest:
+                found.append(Snapshot(position.decode(), data, json.loads(ends)))
         return found
 
 
-def digest_of(snapshot: Snapshot, ends: str) -> bytes:
+def digest_of(position: bytes, ends: bytes, data: bytes) -> bytes:
     """Digest over everything in a snapshot."""
-    state = blake2b(f"{snapshot.position}\n{ends}\n".encode(), digest_size=16)
-    state.update(snapshot.data)
+    state = blake2b(b"%b\n%b\n" % (position, ends), digest_size=16)
+    state.update(data)
     return state.digest()

@@ -115,6 +115,11 @@ def as_key(rows: Ints) -> Key:
     return rows
 
 
+def as_rows(key: Key) -> Ints:
+    """The series numbers of a key."""
+    return np.arange(key.start, key.stop) if isinstance(key, slice) else key
+
+
 def ticks(rows: Ints) -> Iterator[Ints]:
     """Positions of the first reading of each series, then of the second, and so on.
 

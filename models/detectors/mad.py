@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from .base import Detector, Floats, Ints, Key, Scores, State, column
+from .base import Detector, Floats, Ints, Key, Scores, State, as_rows, column
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Mad(Detector[MadState], frozen=True, extra="forbid"):
 
     def step(self, state: MadState, key: Key, times: Ints, values: Floats) -> Scores:
         """Score one finite reading for each series of `key`, and learn from it."""
-        rows = np.arange(key.start, key.stop) if isinstance(key, slice) else key
+        rows = as_rows(key)
         seen = state.seen[key]
         score, reason = np.zeros(len(rows)), np.zeros(len(rows), np.uint8)
         full = np.flatnonzero(seen >= self.window)

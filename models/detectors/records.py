@@ -7,10 +7,19 @@ import numpy as np
 from pydantic import Field
 
 from . import blocks, nearest
-from .base import Detector, Floats, Ints, Key, Scores, column
+from .base import Detector, Flags, Floats, Ints, Key, Scores, as_rows, column, silence
+from .exact import log2
 
-TOP = 4  # a series' scale is its fourth largest surprise so far: a few accidents do not set it
-RECENT = 24
+RECENT = 24  # a surprise counts when it is the largest of so many readings
+TOP = 5  # a voice's scale is its fifth largest surprise: a few accidents do not set it
+RECORD = 0.015  # what one full record adds to the surprise; a value counts by its share of the range
+CLIP = 2.0  # ranges beyond the range so far at which a reading enters the windows
+
+# Three voices, each calibrated by its own past: values and records of any kind; highs that stay away;
+# lows that stay away. Its floor is the scale of a voice that has never spoken.
+FLOOR = np.array([0.025, 0.05, 0.3])
+WEIGHT = np.array([1.0, 0.8, 0.4])
+_FULL = np.array(blocks.WIDTHS) - 1
 
 
 @dataclass
@@ -18,8 +27,8 @@ class RecordsState(blocks.Blocks):
     """About 15 KB a series, whatever its age."""
 
     seen: Ints = column()
-    low: Floats = column(np.inf)
-    high: Floats = column(-np.inf)
+    low: Floats = column()
+    high: Floats = column()
     memory: Floats = column(np.inf)
     kept: Ints = column()
     least: Floats = column(np.inf)
@@ -35,16 +44,20 @@ class Records(Detector[RecordsState], frozen=True, extra="forbid"):
 
     The surprise of a reading is its distance to the nearest value ever seen, over the range so far,
     plus a small part for each record that the mean, maximum or minimum of the last 16, 64 or 256
-    readings sets. Only a surprise larger than those of the last 24 readings counts. It is divided by
-    the fourth largest counted surprise since the warm-up, so a series that often surprises has to surprise more:
-    that is what lets one threshold serve all series. An alarm silences weaker ones for 60 readings.
+    readings sets. Two more voices speak when the maximum of the last 16 readings is lower, or their
+    minimum higher, than ever: a pattern that fails to come.
+
+    Only a surprise larger than those of the voice's last 24 readings counts. It is divided by the
+    fifth largest counted since the warm-up, so a series that often surprises has to surprise more:
+    that is what lets one threshold serve all series. The loudest voice is heard. For 80 readings after
+    an alarm only one a fifth larger is.
 
     The score is 0 for all other readings, and otherwise log10(10,000 / e) / 6 cut to [0, 1], where e is
-    the number of alarms expected in 10,000 readings at that threshold: 0.5 is ten, and each further
-    1/6 is ten times rarer. The relation e = 5 / ratio^0.8 of the calibrated surprise to e was measured
-    on 29 recorded streams outside their labelled windows.
+    the number of alarms expected in 10,000 readings with the threshold there: 0.5 is ten, and each
+    further 1/6 is ten times rarer. The relation e = 6 / ratio^0.7 of the calibrated surprise to e was
+    measured on 29 recorded streams outside their labelled windows.
 
-    Source: own; records and nearest-value novelty as described in docs/decisions/0005.
+    Source: own; docs/decisions/0005-univariate-detector.md says what was tried.
 
     >>> import numpy as np
     >>> from models.detectors.base import score_batch
@@ -67,101 +80,112 @@ class Records(Detector[RecordsState], frozen=True, extra="forbid"):
         "average higher or lower than ever before",
         "highest values higher or lower than ever before",
         "lowest values higher or lower than ever before",
+        "highs stay away longer than ever before",
+        "lows stay away longer than ever before",
+        "flat line",
     )
 
-    threshold: float = Field(default=0.485, ge=0, le=1)
-    warmup: int = Field(default=128, ge=1)
-    record_weight: float = Field(default=0.015, ge=0)
-    floor: float = Field(default=0.025, gt=0)
-    rearm: int = Field(default=60, ge=0)
-    memory: int = Field(default=512, ge=512, le=2048, multiple_of=512)
+    threshold: float = Field(default=0.476, ge=0, le=1, description="about 14 alarms in 10,000 readings")
+    warmup: int = Field(default=128, ge=1, description="readings of a series before its first score")
+    rearm: int = Field(default=80, ge=0, description="readings for which an alarm silences weaker ones")
 
     def start(self) -> RecordsState:
         """State for zero series."""
         flat, grid, ints = np.empty(0), np.empty((0, 3, 3)), np.empty(0, np.int64)
         return RecordsState(
-            series=0, seen=ints, low=flat, high=flat, kept=ints, least=grid, most=grid,
-            memory=np.empty((0, self.memory)), recent=np.empty((0, RECENT)),
-            largest=np.empty((0, TOP)), alarm=flat, alarm_at=ints, **blocks.empty(),
+            series=0, seen=ints, low=flat, high=flat, memory=np.empty((0, nearest.ROOM)), kept=ints,
+            least=grid, most=grid, recent=np.empty((0, 3, RECENT)), largest=np.empty((0, 3, TOP)),
+            alarm=flat, alarm_at=ints, **blocks.empty(),
         )  # fmt: skip
 
     def step(self, state: RecordsState, key: Key, times: Ints, values: Floats) -> Scores:
         """Score one finite reading for each series of `key`, and learn from it."""
-        rows = np.arange(key.start, key.stop) if isinstance(key, slice) else key
+        rows = as_rows(key)
         seen = state.seen[rows]
-        parts = self._surprises(state, key, rows, seen, values)
-        total = parts[:, 0] + parts[:, 1] + parts[:, 2] + parts[:, 3]
-        fresh = seen == 0
-        if fresh.any():
-            total[fresh] = 0.0
+        parts, voices, level = _surprises(state, key, rows, seen, values)
+        out = silence(len(rows))
         # The margins keep rounding from deciding between readings that are equal but for it.
-        peak = total > state.recent[key].max(axis=1) * (1 + 1e-6) + 1e-9
-        state.recent[rows, seen % RECENT] = total
+        peak = np.empty(voices.shape, np.bool_)
+        peak[:, 0] = voices[:, 0] > state.recent[key, 0].max(axis=1) * (1 + 1e-6) + 1e-9
+        peak[:, 1:] = False
+        rare = np.flatnonzero(voices[:, 1:].max(axis=1) > 1e-9)
+        if len(rare):
+            before = state.recent[rows[rare], 1:].max(axis=2)
+            peak[rare, 1:] = voices[rare, 1:] > before * (1 + 1e-6) + 1e-9
+        state.recent[rows, :, seen % RECENT] = voices
         state.seen[rows] = seen + 1
-        out = Scores(np.zeros(len(rows)), np.zeros(len(rows), np.uint8))
-        at = np.flatnonzero(peak & (seen >= self.warmup))
+        at = np.flatnonzero(peak.any(axis=1) & (seen >= self.warmup))
         if len(at):
-            out.score[at] = self._calibrated(state, rows[at], seen[at], total[at])
-            loudest = np.argmax(parts[at], axis=1) + 1
-            out.reason[at] = np.where(out.score[at] > 0, loudest, 0)
+            ratio, voice = _calibrated(state, rows[at], peak[at], voices[at])
+            out.score[at] = self._rearmed(state, rows[at], seen[at], ratio)
+            reason = np.where(voice == 0, 1 + np.argmax(parts[at], axis=1), 4 + voice)
+            still = (voice > 0) & (level[at, 0] == level[at, 1])
+            out.reason[at] = np.where(out.score[at] > 0, np.where(still, 7, reason), 0)
         return out
 
-    def _surprises(self, state: RecordsState, key: Key, rows: Ints, seen: Ints, values: Floats) -> Floats:
-        """float64[k, 4]: surprise by the value, and by the means, maxima and minima."""
-        low, high = state.low[key], state.high[key]
-        span = high - low
-        fresh = seen == 0
-        if fresh.any():
-            state.memory[rows[fresh], 0] = -np.inf
-        away = nearest.distances(state.memory, key, values)
-        gap = nearest.SHARE * span
-        new = np.flatnonzero(away > gap)
-        if len(new):
-            nearest.keep(state.memory, state.kept, rows[new], values[new], gap[new])
-        parts = np.empty((len(rows), 4))
-        parts[:, 0] = np.where(span > 0, away / span, 0.0)
-        parts[:, 1:] = self._records(state, key, seen, values, span)
-        state.low[key], state.high[key] = np.minimum(low, values), np.maximum(high, values)
-        return parts
-
-    def _records(self, state: RecordsState, key: Key, seen: Ints, values: Floats, span: Floats) -> Floats:
-        """float64[k, 3]: how far the means, maxima and minima go beyond their own extremes so far."""
-        now = blocks.windows(state, key, seen, values)
-        least, most = state.least[key], state.most[key]
-        beyond = np.maximum(np.maximum(now - most, least - now), 0.0)
-        share = beyond / (beyond + ((most - least) + (0.01 * span)[:, None, None]))
-        full = seen[:, None, None] >= _FULL
-        share = np.where(full & (most >= least) & (span > 0)[:, None, None], share, 0.0)
-        state.least[key] = np.where(full, np.minimum(least, now), least)
-        state.most[key] = np.where(full, np.maximum(most, now), most)
-        out: Floats = self.record_weight * (share[:, :, 0] + share[:, :, 1] + share[:, :, 2])
-        return out
-
-    def _calibrated(self, state: RecordsState, rows: Ints, seen: Ints, total: Floats) -> Floats:
-        """Scores of counted surprises: over the scale of their series, re-armed, as a rate."""
-        largest = state.largest[rows]
-        ratio = total / (self.floor + largest[:, TOP - 1])
-        state.largest[rows] = -np.sort(-np.concatenate((largest, total[:, None]), axis=1), axis=1)[:, :TOP]
-        alarm, since = state.alarm[rows], seen - state.alarm_at[rows]
-        heard = (since > self.rearm) | (ratio > 1.2 * alarm)
+    def _rearmed(self, state: RecordsState, rows: Ints, seen: Ints, ratio: Floats) -> Floats:
+        """Scores; 0 for those that an earlier, hardly weaker alarm silences."""
+        alarm, at = state.alarm[rows], state.alarm_at[rows]
+        heard = (seen - at > self.rearm) | (ratio > 1.2 * alarm)
         state.alarm[rows] = np.where(heard, ratio, alarm)
-        state.alarm_at[rows] = np.where(heard, seen, state.alarm_at[rows])
+        state.alarm_at[rows] = np.where(heard, seen, at)
         return np.where(heard, as_score(ratio), 0.0)
 
 
-_FULL = np.array(blocks.WIDTHS) - 1
+def _surprises(state: RecordsState, key: Key, rows: Ints, seen: Ints, values: Floats) -> tuple[Floats, Floats, Floats]:
+    """Parts of the first voice float64[k, 4], the voices float64[k, 3], the last 16's maximum and minimum."""
+    low, high = state.low[key].copy(), state.high[key].copy()
+    span = high - low
+    gap = nearest.SHARE * span
+    away = nearest.distances(state.memory, key, values, seen)
+    new = np.flatnonzero(away > gap)
+    if len(new):
+        nearest.keep(state.memory, state.kept, rows[new], values[new], gap[new])
+        state.low[rows[new]], state.high[rows[new]] = nearest.span(state.memory, state.kept, rows[new])
+    known = span > 0
+    # One absurd reading must not widen the extremes of all windows that hold it beyond use.
+    kept = np.where(known, np.minimum(np.maximum(values, low - CLIP * span), high + CLIP * span), values)
+    share, now = _records(state, key, seen, kept, span)
+    parts = np.empty((len(rows), 4))
+    parts[:, 0] = np.where(known, away / span, 0.0)
+    size = np.abs(share)
+    parts[:, 1:] = RECORD * (size[:, :, 0] + size[:, :, 1] + size[:, :, 2])
+    voices = np.empty((len(rows), 3))
+    voices[:, 0] = parts[:, 0] + parts[:, 1] + parts[:, 2] + parts[:, 3]
+    voices[:, 1] = np.maximum(-share[:, 1, 0], 0.0)
+    voices[:, 2] = np.maximum(share[:, 2, 0], 0.0)
+    return parts, voices, now[:, 1:, 0]
+
+
+def _records(state: RecordsState, key: Key, seen: Ints, values: Floats, span: Floats) -> tuple[Floats, Floats]:
+    """How far window means, maxima and minima go beyond their own extremes: float64[k, 3, 3] in (-1, 1).
+
+    Positive above the highest, negative below the lowest so far, as x / (x + range so far). Also the
+    window values themselves.
+    """
+    now = blocks.windows(state, key, seen, values)
+    least, most = state.least[key], state.most[key]
+    beyond = np.maximum(now - most, 0.0) - np.maximum(least - now, 0.0)
+    share = beyond / (np.abs(beyond) + ((most - least) + (0.01 * span)[:, None, None]))
+    full = seen[:, None, None] >= _FULL
+    share = np.where(full & (most >= least) & (span > 0)[:, None, None], share, 0.0)
+    state.least[key] = np.where(full, np.minimum(least, now), least)
+    state.most[key] = np.where(full, np.maximum(most, now), most)
+    return share, now
+
+
+def _calibrated(state: RecordsState, rows: Ints, peak: Flags, voices: Floats) -> tuple[Floats, Ints]:
+    """The loudest voice over its own scale, and which it is; the scales learn from it."""
+    ratio = np.zeros(voices.shape)
+    i, voice = np.nonzero(peak)
+    largest = state.largest[rows[i], voice]
+    told = voices[i, voice]
+    ratio[i, voice] = WEIGHT[voice] * told / (FLOOR[voice] + largest[:, TOP - 1])
+    ranked = -np.sort(-np.concatenate((largest, told[:, None]), axis=1), axis=1)
+    state.largest[rows[i], voice] = ranked[:, :TOP]
+    return ratio.max(axis=1), np.argmax(ratio, axis=1)
 
 
 def as_score(ratio: Floats) -> Floats:
-    """Map surprise over scale to [0, 1] by the rate at which readings reach it."""
-    return np.clip((4 - 0.6989700043360189 + 0.8 * 0.3010299956639812 * log2(ratio)) / 6, 0.0, 1.0)
-
-
-def log2(x: Floats) -> Floats:
-    """Logarithm by plain arithmetic, so that it is the same on every machine and vector width."""
-    part, power = np.frexp(x)  # part in [0.5, 1)
-    z = (part - 0.75) / (part + 0.75)  # ln(part / 0.75) = 2 artanh z, |z| <= 0.2
-    s = z * z
-    series = 1 + s * (1 / 3 + s * (1 / 5 + s * (1 / 7 + s * (1 / 9 + s * (1 / 11 + s * (1 / 13 + s / 15))))))
-    out: Floats = power + (2 / 0.6931471805599453) * (z * series) - 0.4150374992788438
-    return out
+    """Map a calibrated surprise to [0, 1] by the rate e = 6 / ratio^0.7 of alarms in 10,000 readings."""
+    return np.clip((4 - 0.7781512503836436 + 0.7 * 0.3010299956639812 * log2(ratio)) / 6, 0.0, 1.0)

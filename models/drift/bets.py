@@ -21,8 +21,8 @@ from .words import F64, I64
 SLOTS = 16384  # resolution of U; cells are unions of slots
 BETS = 32  # columns of a table; unused ones are 0
 # Location sizes, in standard deviations of the raw value, times the step of the series.
-SIZES = (0.15, 0.3, 0.6, 1.2, 3.0)
-SCALES = (1.15, 1.35, 2.2, 0.87, 0.65)
+SIZES = (0.2, 0.32, 0.6, 1.0, 3.0)
+SCALES = (1.16, 1.3, 1.8, 0.87, 0.65)
 STEPS = (1.0, 0.8, 0.64, 0.51, 0.41, 0.33)
 SHAPES = (
     "normal",
@@ -45,11 +45,11 @@ LEVELS = 16  # of the previous rank, for the dependence bets
 _KAPPA = (0.55, -0.5)
 # By family: location, scale, tail, shape, dependence; found by simulation (docs/decisions/0006-drift.md).
 _WEIGHTS = (
-    *(0.030, 0.030, 0.150, 0.150, 0.045, 0.045, 0.020, 0.020, 0.010, 0.010),
-    *(0.090, 0.060, 0.015, 0.050, 0.025),
-    *(0.080, 0.020, 0.010, 0.010),
-    *(0.012, 0.012, 0.016, 0.016),
-    *(0.030, 0.020, 0.012, 0.012),
+    *(0.030, 0.030, 0.180, 0.180, 0.030, 0.030, 0.055, 0.055, 0.004, 0.004),
+    *(0.090, 0.080, 0.015, 0.020, 0.012),
+    *(0.030, 0.015, 0.005, 0.005),
+    *(0.004, 0.004, 0.004, 0.004),
+    *(0.030, 0.010, 0.006, 0.004),
 )
 _POINTS = 24  # per cell, for the mean of a likelihood ratio over it
 _FLOOR = 0.02  # share of a bet that stays out of the game, so that no single reading ruins it
@@ -185,18 +185,24 @@ def _table(law: _Law, u: F64, width: F64, step: float) -> F64:
 
 
 def _tails(u: F64) -> list[F64]:
+    """A share of readings from a wider normal law, seen through ranks.
+
+    Beyond the reference's own extremes all readings rank alike, so the likelihood ratio is pooled there.
+    """
+    both = 2 * np.minimum(u, 1 - u)
+    out = [1 - e + e * _wide(both / 2, wide, pool / 2) for e, wide, pool in ((0.02, 4, 1.5e-4), (0.06, 3, 3e-4))]
+    return out + [0.98 + 0.02 * _wide(side, 4, 3e-4) for side in (1 - u, u)]
+
+
+def _wide(p: F64, wide: float, pool: float) -> F64:
+    """Density of a normal law ``wide`` times as wide over that of the standard one at its upper quantile p."""
     from scipy import special
 
-    z = np.asarray(special.ndtri(u))
-    wide = 0.98 + 0.02 * np.exp(z * z / 2 * (1 - 1 / 16)) / 4
-    power = 0.12
-    both = 2 * np.minimum(u, 1 - u)
-    return [
-        wide,
-        0.9 + 0.1 * power * both ** (power - 1),
-        0.95 + 0.05 * power * (1 - u) ** (power - 1),
-        0.95 + 0.05 * power * u ** (power - 1),
-    ]
+    z = np.maximum(-np.asarray(special.ndtri(p)), 0.0)
+    ratio = np.exp(np.minimum(z * z / 2 * (1 - 1 / wide**2), 50.0)) / wide
+    end = -float(special.ndtri(pool))
+    out: F64 = np.where(p < pool, float(special.ndtr(-end / wide)) / pool, ratio)
+    return out
 
 
 def _legendre(u: F64) -> list[F64]:

@@ -10,18 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .state import FLAGS, RECENT, State
-from .words import F64, I64, Bools
-
-NEAR = 8  # readings back in which an equal one is a repeat
+from .state import FLAGS, NEAR, State
+from .words import F64, I64, Bools, Rows
 
 
 @dataclass(frozen=True)
 class Signs:
     """For k series and t readings. ``stuck``, ``jump``: bool[k, t]; the gains: float64[k, t, 2].
 
-    ``run``: int64[k, t], equal readings in a row so far; ``flags``: bool[k, 2, FLAGS], whether the last residuals
-    and the last raw values lay outside, newest last.
+    ``run``: int64[k, t], equal readings in a row so far; ``flags``: bool[k, 4, FLAGS], whether the last residuals
+    and raw values lay outside, above or below, newest last;
+    ``near``: float64[k, NEAR], the last raw readings.
     """
 
     stuck: Bools
@@ -30,37 +29,27 @@ class Signs:
     repeat_gain: F64
     run: I64
     flags: Bools
-
-    def of(self, some: I64) -> "Signs":
-        """The signs of some of the series."""
-        return Signs(
-            self.stuck[some],
-            self.jump[some],
-            self.missing_gain[some],
-            self.repeat_gain[some],
-            self.run[some],
-            self.flags[some],
-        )
+    near: F64
 
 
-def signs(state: State, rows: I64, values: F64, residual: F64) -> Signs:
+def signs(state: State, rows: Rows, values: F64, residual: F64) -> Signs:
     """All signs in ``values`` (float64[k, t], NaN = missing) with their ``residual``; changes nothing."""
     t = values.shape[1]
     missing = np.isnan(values)
-    ago = state.seen[rows][:, None] + np.arange(-NEAR, 0)
-    last = np.concatenate([state.recent[rows[:, None], ago % RECENT], values], axis=1)
+    last = np.concatenate([state.near[rows.at], values], axis=1)
     repeat = np.zeros(values.shape, np.bool_)
     for i in range(1, NEAR + 1):
         repeat |= last[:, NEAR - i : NEAR - i + t] == values
-    run = _runs(state.run[rows], last[:, NEAR - 1 : -1] == values, missing)
+    run = _runs(state.run[rows.at], last[:, NEAR - 1 : -1] == values, missing)
     jump, flags = _jumps(state, rows, values, residual)
     return Signs(
-        stuck=run >= state.stuck[rows][:, None],
+        stuck=run >= state.stuck[rows.at][:, None],
         jump=jump,
         missing_gain=_missing_gain(state, rows, missing),
-        repeat_gain=_pairs(state.repeat_bet, rows * 2, repeat),
+        repeat_gain=_pairs(state.repeat_bet, rows.number * 2, repeat),
         run=run,
         flags=flags,
+        near=last[:, -NEAR:],
     )
 
 
@@ -73,9 +62,9 @@ def _runs(run: I64, equal: Bools, missing: Bools) -> I64:
     return np.where(missing, 0, length)
 
 
-def _missing_gain(state: State, rows: I64, missing: Bools) -> F64:
-    was = np.concatenate([state.was_missing[rows][:, None], missing[:, :-1]], axis=1)
-    place = (rows * 4)[:, None] + 2 * was + missing
+def _missing_gain(state: State, rows: Rows, missing: Bools) -> F64:
+    was = np.concatenate([state.was_missing[rows.at][:, None], missing[:, :-1]], axis=1)
+    place = (rows.number * 4)[:, None] + 2 * was + missing
     out: F64 = state.missing_bet.reshape(-1, 2).take(place, axis=0)
     return out
 
@@ -85,25 +74,29 @@ def _pairs(bets: F64, start: I64, happened: Bools) -> F64:
     return out
 
 
-def _jumps(state: State, rows: I64, values: F64, residual: F64) -> tuple[Bools, Bools]:
-    """Several readings far outside within a moment, the first of them a leap.
+def _jumps(state: State, rows: Rows, values: F64, residual: F64) -> tuple[Bools, Bools]:
+    """Readings that leap far outside and stay there, on one side.
 
     A leap is a residual beyond all of the reference's; after one, raw values outside the reference's range
-    count too, since an autoregression soon gets used to a new level.
+    count too, since an autoregression soon gets used to a new level. Two such readings in a row are a jump, or
+    three of four where the reference is short.
     """
     t = values.shape[1]
-    lo, hi, edge_lo, edge_hi = (state.range[rows][:, i, None] for i in range(4))
-    old = state.flags[rows]
-    leap = np.concatenate([old[:, 0], (residual < edge_lo) | (residual > edge_hi)], axis=1)
-    out = np.concatenate([old[:, 1], (values < lo) | (values > hi)], axis=1)
-    near = leap.copy()
-    for i in (1, 2, 3):
-        near[:, i:] |= leap[:, :-i]
-    event = leap | (out & near)
-    count = event[:, 3:].astype(np.int64) + event[:, 2:-1] + event[:, 1:-2]
-    need = state.jump_needs[rows][:, None]
-    four = count + event[:, :-3]
-    jump = event[:, 3:] & np.where(need == 2, count >= 2, four >= 3)
-    # Event flags of the first steps reach back three readings, so FLAGS = 6 old ones are enough.
-    both = np.stack([leap[:, -FLAGS:], out[:, -FLAGS:]], axis=1)
-    return jump[:, FLAGS - 3 : FLAGS - 3 + t], both
+    lo, hi, edge_lo, edge_hi = (state.range[rows.at][:, i, None] for i in range(4))
+    new = np.stack([residual > edge_hi, residual < edge_lo, values > hi, values < lo], axis=1)
+    old = state.flags[rows.at]
+    if not new.any() and not old.any():
+        return np.zeros(values.shape, np.bool_), old
+    flags = np.concatenate([old, new], axis=2)
+    jump = np.zeros(values.shape, np.bool_)
+    short = (state.jump_needs[rows.at] > 2)[:, None]
+    # The oldest flag that a verdict needs lies six readings back: four events, each near a leap.
+    for leap, out in ((flags[:, 0], flags[:, 2]), (flags[:, 1], flags[:, 3])):
+        near = leap.copy()
+        for i in (1, 2, 3):
+            near[:, i:] |= leap[:, :-i]
+        event = (leap | (out & near))[:, FLAGS - 3 :]
+        last, before = event[:, 3:], event[:, 2:-1]
+        three = last.astype(np.int64) + before + event[:, 1:-2] + event[:, :-3] >= 3
+        jump |= last & (three | (before & ~short))
+    return jump[:, :t], flags[:, :, -FLAGS:]

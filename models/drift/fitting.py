@@ -12,9 +12,9 @@ from .operating import Split, splits
 from .reference import CURVE, LAGS, STATES, Reference
 from .regression import Model, curve, harmonics, regress
 from .residuals import DAY_NS, residuals
-from .state import empty, fill, make_room
+from .state import NEAR, empty, fill, make_room
 from .volatility import fit_volatility, seasonal_swing
-from .words import F64, I64, Bools
+from .words import F64, I64, Bools, Rows
 
 SMALLEST = 50
 
@@ -72,6 +72,10 @@ def _draft(values: F64, cadence: float, split: Split, model: Model) -> Reference
     cuts[: len(split.cuts)] = split.cuts
     levels = np.full(STATES, split.levels[-1])
     levels[: len(split.levels)] = split.levels
+    season = curve(model.waves, model.constant)
+    if not model.waves.any():  # no season: the levels take the constant, and no curve need be read
+        levels += model.constant / (1 - float(model.lags.sum()))
+        season = np.zeros(CURVE)
     return Reference(
         n=len(present),
         samples_per_day=cadence,
@@ -86,7 +90,7 @@ def _draft(values: F64, cadence: float, split: Split, model: Model) -> Reference
         cuts=cuts,
         levels=levels,
         scales=np.ones(STATES),
-        season=curve(model.waves, model.constant),
+        season=season,
         swing=np.ones(CURVE),
         lags=model.lags,
         volatility=np.array([1.0, 0.0, 0.0, 25.0]),
@@ -106,7 +110,7 @@ def _errors(draft: Reference, clock: I64, values: F64) -> tuple[F64, I64]:
     state = empty()
     make_room(state, 0)
     fill(state, 0, draft, limit=1.0, table=0)
-    found = residuals(state, np.zeros(1, np.int64), clock[None], values[None])
+    found = residuals(state, Rows.of(np.zeros(1, np.int64)), clock[None], values[None])
     error = found.value[0].copy()
     error[:LAGS] = np.nan
     return error, found.state[0]
@@ -162,20 +166,18 @@ def _sd(values: F64) -> float:
 
 
 def _missing_rates(missing: Bools) -> F64:
-    """Chance of a missing reading after a present and after a missing one, with half a reading's doubt."""
+    """Chance of a missing reading after a present and after a missing one, by Jeffreys."""
     before, now = missing[:-1], missing[1:]
-    rates = [(float((now & (before == was)).sum()) + 1) / (float((before == was).sum()) + 2) for was in (False, True)]
+    rates = [(float((now & (before == was)).sum()) + 0.5) / (float((before == was).sum()) + 1) for was in (False, True)]
     out: F64 = np.clip(np.array([rates[0], max(rates[1], rates[0])]), 1e-6, 0.9)
     return out
 
 
 def _repeat_rate(values: F64) -> float:
-    from .faults import NEAR
-
     same = np.zeros(len(values), np.bool_)
     for i in range(1, NEAR + 1):
         same[i:] |= values[i:] == values[:-i]
-    return (float(same.sum()) + 1) / (len(values) + 2)
+    return (float(same.sum()) + 0.5) / (len(values) + 1)
 
 
 @dataclass(frozen=True)

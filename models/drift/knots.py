@@ -11,8 +11,9 @@ Shafer, "Algorithmic Learning in a Random World", 2nd ed., 2022, ch. 2).
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .words import F64, I64
+from .words import F64, I64, Rows
 
 KNOTS = 1023
 CLASSES = 2 * KNOTS + 1  # 2047; rows are padded to 2048
@@ -20,6 +21,8 @@ BLOCK = 32  # classes per block of the two-level counts
 BLOCKS = 64
 SPREAD = 4e6  # distance between the keys of two operating states
 FAR = 1e6  # residuals are clipped here
+_BLOCKS = np.arange(BLOCKS, dtype=np.uint8)
+_INSIDE = np.arange(BLOCK, dtype=np.uint8)
 
 
 @dataclass(frozen=True)
@@ -80,25 +83,25 @@ def _choose(ordered: F64, room: int) -> F64:
     return np.unique(ordered[np.concatenate([left, len(ordered) - 1 - left])])
 
 
-def classes_of(at: F64, rows: I64, key: F64) -> I64:
+def classes_of(at: F64, rows: Rows, key: F64) -> I64:
     """Class of every reading. ``at``: float64[series, KNOTS+1]; ``rows``: int64[k]; ``key``: float64[k, t],
     finite.
     """
     if key.shape[1] > key.shape[0]:
         found = np.empty(key.shape, np.int64)
-        for i, row in enumerate(rows):
+        for i, row in enumerate(rows.number):
             found[i] = np.searchsorted(at[row], key[i], "left")
     else:
         found = _bisect(at, rows, key)
-    exact = at.reshape(-1).take(found + (rows * (KNOTS + 1))[:, None]) == key
+    exact = at.reshape(-1).take(found + (rows.number * (KNOTS + 1))[:, None]) == key
     out: I64 = 2 * found + exact
     return out
 
 
-def _bisect(at: F64, rows: I64, key: F64) -> I64:
+def _bisect(at: F64, rows: Rows, key: F64) -> I64:
     """``searchsorted`` in a row of its own for each series, all series at once."""
     flat = at.reshape(-1)
-    start = (rows * (KNOTS + 1))[:, None]
+    start = (rows.number * (KNOTS + 1))[:, None]
     found = start + np.zeros(key.shape, np.int64)
     step = (KNOTS + 1) // 2
     while step:
@@ -107,25 +110,28 @@ def _bisect(at: F64, rows: I64, key: F64) -> I64:
     return found - start
 
 
-def counted_below(fine: np.ndarray, coarse: np.ndarray, rows: I64, cls: I64) -> tuple[I64, I64]:
+def counted_below(fine: NDArray[np.uint16], coarse: NDArray[np.uint16], rows: Rows, cls: I64) -> tuple[I64, I64]:
     """Readings of the epoch in lower classes, and in the same class.
 
-    ``fine``: uint16[series, 2048] counts by class; ``coarse``: int32[series, BLOCKS] counts by block;
+    ``fine``: uint16[series, 2048] counts by class; ``coarse``: uint16[series, BLOCKS] counts by block;
     ``cls``: int64[k, t].
     """
     width = fine.shape[1]
-    same = fine.reshape(-1).take(cls + (rows * width)[:, None]).astype(np.int64)
+    same = fine.reshape(-1).take(cls + (rows.number * width)[:, None]).astype(np.int64)
     if cls.shape[1] > 8:
-        total = np.cumsum(fine[rows], axis=1, dtype=np.int64)
+        total = np.cumsum(fine[rows.at], axis=1, dtype=np.int64)
         return np.take_along_axis(total, cls, axis=1) - same, same
-    block = cls // BLOCK
+    block, inside = cls // BLOCK, (cls % BLOCK).astype(np.uint8)
     low = np.empty(cls.shape, np.int64)
-    numbers, inner = np.arange(BLOCKS), np.arange(BLOCK)
-    by_block = coarse[rows]
+    by_block, blocks = coarse[rows.at], fine.reshape(-1, BLOCK)
     for j in range(cls.shape[1]):
-        whole = np.where(numbers < block[:, j, None], by_block, 0).sum(axis=1, dtype=np.int64)
-        part = fine.reshape(-1, BLOCK)[rows * BLOCKS + block[:, j]]
-        low[:, j] = whole + np.where(inner < (cls[:, j] % BLOCK)[:, None], part, 0).sum(axis=1, dtype=np.int64)
+        # Counts of an epoch fit 16 bits, and so do their sums.
+        before = block[:, j, None].astype(np.uint8) > _BLOCKS
+        low[:, j] = np.add.reduce(by_block * before, axis=1, dtype=np.uint16)
+        before = inside[:, j, None] > _INSIDE
+        low[:, j] += np.add.reduce(
+            blocks.take(rows.number * BLOCKS + block[:, j], axis=0) * before, axis=1, dtype=np.uint16
+        )
     return low, same
 
 

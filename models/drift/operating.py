@@ -37,10 +37,11 @@ def splits(values: F64) -> Iterator[Split]:
 def _cut(present: F64, states: int) -> F64 | None:
     """Where a mixture of normals changes hands (EM from quantiles); None when its parts are not apart."""
     x = np.sort(present)
-    x = x[:: max(1, len(x) // 4000)]
+    if len(x) > 1000:  # a thousand quantiles tell as much, faster
+        x = x[((np.arange(1000) + 0.5) / 1000 * len(x)).astype(np.int64)]
     means = np.quantile(x, (np.arange(states) + 0.5) / states)
     spread, share = np.full(states, max(float(x.std()) / states, 1e-12)), np.full(states, 1 / states)
-    for _ in range(200):
+    for _ in range(80):
         density = share * np.exp(-0.5 * ((x[:, None] - means) / spread) ** 2) / spread + 1e-300
         part = density / density.sum(axis=1, keepdims=True)
         weight = part.sum(axis=0)
@@ -50,7 +51,7 @@ def _cut(present: F64, states: int) -> F64 | None:
         means = (part * x[:, None]).sum(axis=0) / weight
         spread = np.sqrt((part * (x[:, None] - means) ** 2).sum(axis=0) / weight)
         spread = np.maximum(spread, 1e-6 * float(x.std()) + 1e-300)
-        if np.abs(means - old).max() < 1e-6 * float(x.std()):
+        if np.abs(means - old).max() < 1e-4 * float(x.std()):
             break
     order = np.argsort(means)
     means, spread = means[order], spread[order]

@@ -22,10 +22,10 @@ from .chance import uniform
 from .knots import BLOCK, classes_of, counted_below, earlier, keys
 from .residuals import Residuals, residuals
 from .state import PAST, RECENT, State, forget
-from .words import F64, I64, Bools
+from .words import F64, I64, Bools, Rows
 
 TESTED = 27  # columns of evidence that come from ranks; the faults' follow
-FAULT_SHARE = 1 / 40  # of the tolerated alarms, for each of the two faults that are bets
+MISSING_SHARE, REPEAT_SHARE = 1 / 25, 1 / 100  # of the tolerated alarms
 
 
 @dataclass(frozen=True)
@@ -53,75 +53,79 @@ class _Ranks:
     gains: F64
 
 
-def step(state: State, rows: I64, times: I64, values: F64, book: Book, epoch: int) -> list[Hit]:
-    """Read ``values`` (float64[k, t]) of distinct ``rows``; no row may reach the end of its epoch before
-    step t.
+def step(state: State, numbers: I64, times: I64, values: F64, book: Book, epoch: int) -> list[Hit]:
+    """Read ``values`` (float64[k, t]) of the distinct series ``numbers``.
+
+    No series may reach the end of its epoch before step t.
     """
+    rows = Rows.of(numbers)
     values = np.where(np.isfinite(values), values, np.nan)
     found = residuals(state, rows, times, values)
     signs = faults.signs(state, rows, values, found.value)
-    hits: list[Hit] = []
-    live = np.flatnonzero(~state.latched[rows])
-    if len(live) == len(rows):
-        hits = _test(state, rows, values, found, signs, book)
-    elif len(live):
-        some = Residuals(found.value[live], found.state[live], found.history[live], found.h[live])
-        hits = _test(state, rows[live], values[live], some, signs.of(live), book)
+    hits = _test(state, rows, values, found, signs, book)
     _remember(state, rows, values, found, signs)
     _close(state, rows, epoch)
     return hits
 
 
-def _test(state: State, rows: I64, values: F64, found: Residuals, signs: faults.Signs, book: Book) -> list[Hit]:
-    ranks = _rank(state, rows, found, book)
+def _test(state: State, rows: Rows, values: F64, found: Residuals, signs: faults.Signs, book: Book) -> list[Hit]:
+    live = ~state.latched[rows.at]
+    ranks = _rank(state, rows, found, live, book)
     gains = ranks.gains
     gains[:, :, 27:29] = signs.missing_gain
     gains[:, :, 29:31] = signs.repeat_gain
-    trace = _run(state.evidence[rows], gains, ranks.tested)
-    limit = state.limit[rows][:, None]
-    over = _total(trace[:, :, :TESTED], book.weights) * (1 - 2 * FAULT_SHARE) >= limit
-    alarm = over | signs.stuck | signs.jump | _fault(trace, 27, limit) | _fault(trace, 29, limit)
+    trace = _run(state.evidence[rows.at], gains, ranks.tested)
+    limit = state.limit[rows.at][:, None]
+    over = _total(trace, book.weights) * (1 - MISSING_SHARE - REPEAT_SHARE) >= limit
+    alarm = over | signs.stuck | signs.jump | _missing(trace, limit) | _repeat(trace, limit)
+    alarm &= live[:, None]
     t = values.shape[1]
     stop = np.where(alarm.any(axis=1), alarm.argmax(axis=1), t - 1)
     hits = [
-        _hit(state, int(rows[i]), int(i), int(stop[i]), _Seen(values, ranks, signs, trace))
+        _hit(state, int(rows.number[i]), int(i), int(stop[i]), _Seen(values, ranks, signs, trace))
         for i in np.flatnonzero(alarm.any(axis=1))
     ]
     _count(state, rows, found, ranks, stop)
     end = np.arange(len(rows)), stop
-    state.last_level[rows] = np.where(ranks.tested[end], book.level_of_cell.take(ranks.cells[end]), LEVELS)
-    state.evidence[rows] = trace[end]
+    level = np.where(ranks.tested[end], book.level_of_cell.take(ranks.cells[end]), LEVELS)
+    state.last_level[rows.at] = np.where(live, level, state.last_level[rows.at])
+    state.evidence[rows.at] = np.where(live[:, None], trace[end], state.evidence[rows.at])
     for hit in hits:
         state.latched[hit.row] = True
     return hits
 
 
-def _fault(trace: F64, column: int, limit: F64) -> Bools:
-    out: Bools = (trace[:, :, column] + trace[:, :, column + 1]) * (0.5 * FAULT_SHARE) >= limit
+def _missing(trace: F64, limit: F64) -> Bools:
+    out: Bools = (0.7 * trace[:, :, 27] + 0.3 * trace[:, :, 28]) * MISSING_SHARE >= limit
     return out
 
 
-def _rank(state: State, rows: I64, found: Residuals, book: Book) -> _Ranks:
+def _repeat(trace: F64, limit: F64) -> Bools:
+    out: Bools = (0.5 * trace[:, :, 29] + 0.5 * trace[:, :, 30]) * REPEAT_SHARE >= limit
+    return out
+
+
+def _rank(state: State, rows: Rows, found: Residuals, live: Bools, book: Book) -> _Ranks:
     """Random ranks of the residuals, and what every bet makes of them."""
     t = found.value.shape[1]
-    tested = np.isfinite(found.value) & (np.arange(t) >= state.warm[rows][:, None])
+    tested = np.isfinite(found.value) & (np.arange(t) >= state.warm[rows.at][:, None]) & live[:, None]
     key = keys(np.where(tested, found.value, 0.0), found.state)
     classes = np.where(tested, classes_of(state.knots, rows, key), -1 - np.arange(t))
     plain = np.maximum(classes, 0)
     low, same = counted_below(state.fine, state.coarse, rows, plain)
     sooner, equal = earlier(classes)
     below = state.below.reshape(-1)
-    at = plain + (rows * state.below.shape[1])[:, None]
+    at = plain + (rows.number * state.below.shape[1])[:, None]
     base, above = below.take(at), below.take(at + 1)
     start, total = _section(state, rows, found.state, tested)
     ahead: I64 = np.cumsum(tested, axis=1) - tested
-    drawn = uniform(state.seed[rows][:, None], (state.tested[rows][:, None] + ahead).astype(np.uint64))
+    drawn = uniform(state.seed[rows.at][:, None], (state.tested[rows.at][:, None] + ahead).astype(np.uint64))
     # Untested readings have negative classes: they count as lower ones of every other, so take them off
     # again.
     under = base + low + sooner - (np.arange(t) - ahead) - start.below
     u = (under - start.sooner + drawn * (above - base + same + equal + 1)) / (total + 1)
     cells = book.cell_of_slot.take((u * SLOTS).astype(np.int64).clip(0, SLOTS - 1))
-    gains = book.tables.take(state.table[rows][:, None] + cells, axis=0)
+    gains = book.tables.take(state.table[rows.at][:, None] + cells, axis=0)
     gains[:, :, DEPENDENCE] = book.dependence.take(_levels(state, rows, cells, tested, book) + cells, axis=0)
     return _Ranks(tested=tested, classes=classes, cells=cells, gains=gains)
 
@@ -132,20 +136,20 @@ class _Start:
     sooner: I64
 
 
-def _section(state: State, rows: I64, operating: I64, tested: Bools) -> tuple[_Start, I64]:
+def _section(state: State, rows: Rows, operating: I64, tested: Bools) -> tuple[_Start, I64]:
     """For each reading, what lies below its operating state altogether, and how much lies in it."""
-    first, below = state.first[rows].astype(np.int64), state.below
+    first, below = state.first[rows.at].astype(np.int64), state.below
     width = below.shape[1]
     flat = below.reshape(-1)
-    base = (rows * width)[:, None]
+    base = (rows.number * width)[:, None]
     if not (first[:, 1] < first[:, -1]).any():  # one operating state each
         ahead: I64 = np.cumsum(tested, axis=1) - tested
-        total = flat.take(base + first[:, -1:]) + state.by_state[rows][:, :1] + ahead
+        total = flat.take(base + first[:, -1:]) + state.by_state[rows.at][:, :1] + ahead
         nothing = np.zeros(tested.shape, np.int64)
         return _Start(nothing, nothing), total
     lower = flat.take(base + np.take_along_axis(first, operating, axis=1))
     upper = flat.take(base + np.take_along_axis(first, operating + 1, axis=1))
-    sofar = state.by_state[rows].astype(np.int64)
+    sofar = state.by_state[rows.at].astype(np.int64)
     under = np.zeros(tested.shape, np.int64)
     mine = np.zeros(tested.shape, np.int64)
     sooner = np.zeros(tested.shape, np.int64)
@@ -158,10 +162,10 @@ def _section(state: State, rows: I64, operating: I64, tested: Bools) -> tuple[_S
     return _Start(lower + under, sooner), upper - lower + mine
 
 
-def _levels(state: State, rows: I64, cells: I64, tested: Bools, book: Book) -> I64:
+def _levels(state: State, rows: Rows, cells: I64, tested: Bools, book: Book) -> I64:
     """Where the dependence bets of each reading start, given the rank before it; LEVELS = no such rank."""
     level = np.where(tested, book.level_of_cell.take(cells), LEVELS)
-    before = np.concatenate([state.last_level[rows][:, None], level[:, :-1]], axis=1)
+    before = np.concatenate([state.last_level[rows.at][:, None], level[:, :-1]], axis=1)
     return before * book.cells
 
 
@@ -182,8 +186,8 @@ def _run(evidence: F64, gains: F64, tested: Bools) -> F64:
 
 def _total(trace: F64, weights: F64) -> F64:
     """Weighted sum over bets, folded in a fixed order (a library's sum may order by memory layout)."""
-    padded = np.zeros((*trace.shape[:2], BETS))
-    np.multiply(trace, weights[:TESTED], out=padded[:, :, :TESTED])
+    with np.errstate(invalid="ignore"):  # the faults' weights are 0; they may overflow after an alarm
+        padded = trace * weights
     width = BETS
     while width > 1:
         width //= 2
@@ -203,9 +207,9 @@ class _Seen:
 def _hit(state: State, row: int, i: int, at: int, seen: _Seen) -> Hit:
     fault = "stuck" if seen.signs.stuck[i, at] else "jump" if seen.signs.jump[i, at] else ""
     limit, now = state.limit[row : row + 1, None], seen.trace[i : i + 1, at : at + 1]
-    if not fault and _fault(now, 27, limit)[0, 0]:
+    if not fault and _missing(now, limit)[0, 0]:
         fault = "missing"
-    if not fault and _fault(now, 29, limit)[0, 0]:
+    if not fault and _repeat(now, limit)[0, 0]:
         fault = "repeat"
     raw = np.concatenate([_ordered(state.recent[row], int(state.seen[row])), seen.values[i, : at + 1]])[-RECENT:]
     mine = seen.ranks.cells[i, : at + 1][seen.ranks.tested[i, : at + 1]]
@@ -219,12 +223,12 @@ def _ordered(ring: NDArray[Any], written: int) -> NDArray[Any]:
     return ring[:written] if written < len(ring) else np.roll(ring, -(written % len(ring)))
 
 
-def _count(state: State, rows: I64, found: Residuals, ranks: _Ranks, stop: I64) -> None:
+def _count(state: State, rows: Rows, found: Residuals, ranks: _Ranks, stop: I64) -> None:
     """Take the readings up to ``stop`` into the epoch."""
     t = ranks.tested.shape[1]
     keep = ranks.tested & (np.arange(t) <= stop[:, None])
     i, j = np.nonzero(keep)
-    owner, cls = rows[i], ranks.classes[i, j]
+    owner, cls = rows.number[i], ranks.classes[i, j]
     if t == 1:
         state.fine[owner, cls] += np.uint16(1)
         state.coarse[owner, cls // BLOCK] += 1
@@ -235,25 +239,26 @@ def _count(state: State, rows: I64, found: Residuals, ranks: _Ranks, stop: I64) 
         np.add.at(state.by_state, (owner, found.state[i, j]), 1)
     ahead = np.cumsum(keep, axis=1)[i, j] - 1
     state.past[owner, (state.tested[owner] + ahead) % PAST] = ranks.cells[i, j]
-    state.tested[rows] += keep.sum(axis=1)
-    state.epoch[rows] += keep.sum(axis=1)
+    state.tested[rows.at] += keep.sum(axis=1)
+    state.epoch[rows.at] += keep.sum(axis=1)
 
 
-def _remember(state: State, rows: I64, values: F64, found: Residuals, signs: faults.Signs) -> None:
+def _remember(state: State, rows: Rows, values: F64, found: Residuals, signs: faults.Signs) -> None:
     """What the next readings need, whether or not the series is being tested."""
     t = values.shape[1]
-    state.history[rows], state.h[rows] = found.history, found.h
+    state.history[rows.at], state.h[rows.at] = found.history, found.h
     tail = values[:, -RECENT:]
-    place = state.seen[rows][:, None] + np.arange(t - tail.shape[1], t)
-    state.recent[rows[:, None], place % RECENT] = tail
-    state.seen[rows] += t
-    state.warm[rows] = np.maximum(state.warm[rows] - t, 0)
-    state.run[rows], state.flags[rows] = signs.run[:, -1], signs.flags
-    state.was_missing[rows] = np.isnan(values[:, -1])
+    place = state.seen[rows.at][:, None] + np.arange(t - tail.shape[1], t)
+    state.recent[rows.number[:, None], place % RECENT] = tail
+    state.near[rows.at] = signs.near
+    state.seen[rows.at] += t
+    state.warm[rows.at] = np.maximum(state.warm[rows.at] - t, 0)
+    state.run[rows.at], state.flags[rows.at] = signs.run[:, -1], signs.flags
+    state.was_missing[rows.at] = np.isnan(values[:, -1])
 
 
-def _close(state: State, rows: I64, epoch: int) -> None:
-    for row in rows[state.epoch[rows] >= epoch]:
+def _close(state: State, rows: Rows, epoch: int) -> None:
+    for row in rows.number[state.epoch[rows.at] >= epoch]:
         latched = bool(state.latched[row])
         forget(state, int(row))
         state.latched[row] = latched

@@ -10,7 +10,7 @@ import numpy as np
 
 from .reference import CURVE, LAGS
 from .state import State
-from .words import F64, I64, Bools
+from .words import F64, I64, Bools, Rows
 
 DAY_NS = 86_400_000_000_000
 
@@ -28,27 +28,35 @@ class Residuals:
     h: F64
 
 
-def residuals(state: State, rows: I64, times: I64, values: F64) -> Residuals:
+def residuals(state: State, rows: Rows, times: I64, values: F64) -> Residuals:
     """Residuals of ``values`` (float64[k, t], NaN = missing) read at ``times`` (int64[k, t], ns); changes
     nothing.
     """
-    operating = (values[:, :, None] > state.cuts[rows][:, None, :]).sum(axis=2, dtype=np.int64)
-    level = np.take_along_axis(state.levels[rows], operating, axis=1)
-    spread = np.take_along_axis(state.scales[rows], operating, axis=1)
+    at = rows.at
+    cuts = state.cuts[at]
+    if np.isfinite(cuts).any():
+        operating = (values[:, :, None] > cuts[:, None, :]).sum(axis=2, dtype=np.int64)
+        level = np.take_along_axis(state.levels[at], operating, axis=1)
+        spread = np.take_along_axis(state.scales[at], operating, axis=1)
+    else:
+        operating = np.zeros(values.shape, np.int64)
+        level, spread = state.levels[at][:, :1], state.scales[at][:, :1]
     free = values - level
     drift = np.zeros(values.shape)
-    if state.seasonal[rows].any():
-        drift, swing = _curves(state, rows, times)
-        spread = spread * swing
+    seasonal = np.flatnonzero(state.seasonal[at])
+    if len(seasonal):
+        drift[seasonal], swing = _curves(state, rows.number[seasonal], times[seasonal])
+        spread = spread + np.zeros(values.shape)
+        spread[seasonal] *= swing
     missing = np.isnan(values)
-    past = np.concatenate([state.history[rows][:, ::-1], free], axis=1)
-    error = _errors(past, drift, state.lags[rows], int(state.order[rows].max(initial=0)), missing) / spread
-    value, h = _calm(error, state.volatility[rows], state.h[rows], missing)
+    past = np.concatenate([state.history[at][:, ::-1], free], axis=1)
+    error = _errors(past, drift, state.lags[at], int(state.order[at].max(initial=0)), missing) / spread
+    value, h = _calm(error, state.volatility[at], state.h[at], missing)
     return Residuals(value=value, state=operating, history=past[:, : -LAGS - 1 : -1].copy(), h=h)
 
 
 def _curves(state: State, rows: I64, times: I64) -> tuple[F64, F64]:
-    """Season and swing at the time of day of each reading."""
+    """Season and swing at the time of day of each reading, for series that have them."""
     place = (times % DAY_NS) * (CURVE / DAY_NS)
     left = place.astype(np.int64) % CURVE
     part = place - left

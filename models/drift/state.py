@@ -10,6 +10,7 @@ from .knots import BLOCK, BLOCKS, CLASSES, KNOTS
 from .reference import CURVE, LAGS, STATES, Reference
 from .words import F64, I64, Bools
 
+NEAR = 8  # readings back in which an equal one is a repeat
 RECENT = 64  # raw readings kept for naming a fault
 PAST = 2048  # ranks kept (as cells) for dating a change
 FLAGS = 6  # readings over which a jump must show
@@ -46,14 +47,15 @@ _ARRAYS: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
     "h": ((), np.float64),
     "warm": ((), np.int64),
     "run": ((), np.int64),
-    "flags": ((2, FLAGS), np.bool_),
+    "flags": ((4, FLAGS), np.bool_),
     "recent": ((RECENT,), np.float64),
+    "near": ((NEAR,), np.float64),
     "past": ((PAST,), np.uint8),
     "seen": ((), np.int64),
     "tested": ((), np.int64),
     "epoch": ((), np.int64),
     "fine": ((BLOCK * BLOCKS,), np.uint16),
-    "coarse": ((BLOCKS,), np.int32),
+    "coarse": ((BLOCKS,), np.uint16),
     "by_state": ((STATES,), np.int32),
     "evidence": ((BETS,), np.float64),
     "last_level": ((), np.int64),
@@ -99,12 +101,13 @@ class State:
     run: I64
     flags: Bools
     recent: F64
+    near: F64
     past: NDArray[np.uint8]
     seen: I64
     tested: I64
     epoch: I64
     fine: NDArray[np.uint16]
-    coarse: NDArray[np.int32]
+    coarse: NDArray[np.uint16]
     by_state: NDArray[np.int32]
     evidence: F64
     last_level: I64
@@ -183,16 +186,16 @@ def fill(state: State, row: int, reference: Reference, limit: float, table: int)
     state.references[row] = digest
     for name in ("history", "run", "flags", "past", "seen", "tested", "was_missing"):
         getattr(state, name)[row] = 0
-    state.h[row], state.recent[row], state.adopted[row] = 1.0, np.nan, True
+    state.h[row], state.recent[row], state.near[row], state.adopted[row] = 1.0, np.nan, np.nan, True
     state.warm[row] = state.order[row]
     forget(state, row)
 
 
 def _missing_bet(reference: Reference) -> F64:
-    """float64[8]: for a missing rate up to 10 % and up to 50 %, by [was missing, is missing, bet]."""
+    """float64[8]: for missing rates about 20 % and 60 %, by [was missing, is missing, bet]."""
     out = np.empty((2, 2, 2))
     for was, chance in enumerate(reference.missing):
-        for bet, often in enumerate((0.12, 0.5)):
+        for bet, often in enumerate((0.2, 0.6)):
             odds = min(max(often, 3 * float(chance)), 0.98)
             out[was, 1, bet] = odds / float(chance)
             out[was, 0, bet] = (1 - odds) / (1 - float(chance))

@@ -48,6 +48,10 @@ class DriftTest(BaseModel, frozen=True, extra="forbid"):
         """
         return learn(reference, samples_per_day, times)
 
+    def warm_up(self) -> None:
+        """Build the tables that every series shares; without it the first series waits for them."""
+        book()
+
     def start(self) -> State:
         """A state without series."""
         return empty()
@@ -77,7 +81,8 @@ class DriftTest(BaseModel, frozen=True, extra="forbid"):
         Values that are not finite count as missing. A series that has alarmed is silent until ``rearm``.
         Raises ValueError when a row occurs twice or was never adopted.
         """
-        if len(np.unique(rows)) < len(rows):
+        rows = np.asarray(rows, np.int64)
+        if not (rows[1:] > rows[:-1]).all() and len(np.unique(rows)) < len(rows):
             raise ValueError("a row occurs twice in one update; use update_batch")
         return run(state, rows, times, values, self.epoch)
 

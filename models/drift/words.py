@@ -10,6 +10,29 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+
+@dataclass(frozen=True)
+class Rows:
+    """Distinct series: their ``number`` (int64[k]), and ``at``, the same as an index into arrays.
+
+    Neighbours are indexed by a slice, which spares a copy of their arrays.
+    """
+
+    number: I64
+    at: I64 | slice
+
+    @classmethod
+    def of(cls, number: I64) -> "Rows":
+        """The rows of these numbers, which are distinct."""
+        first, last = int(number[0]), int(number[-1])
+        if last - first + 1 == len(number) and bool((number[1:] > number[:-1]).all()):
+            return cls(number, slice(first, last + 1))
+        return cls(number, number)
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+
 # Real changes of the process, as far as its readings tell.
 DRIFTS = ("mean", "spread", "tail", "shape", "dependence", "ramp")
 # Faults of the sensor or of its wiring; they are named as such and never called drift.

@@ -5,7 +5,8 @@ import pytest
 
 from models.detectors import DETECTORS, blocks, nearest
 from models.detectors.base import as_key, ticks
-from models.detectors.records import Records, log2
+from models.detectors.exact import log2
+from models.detectors.records import Records
 
 
 def test_windows_are_those_of_the_definition() -> None:
@@ -42,15 +43,16 @@ def test_distance_is_to_the_nearest_value_within_a_share_of_the_range() -> None:
     """The bounded memory answers like one that keeps every value; alone and among others alike."""
     rng = np.random.default_rng(2)
     values = np.cumsum(rng.normal(0, 1, (2, 3000)), axis=1)
-    memory = np.full((2, 512), np.inf)
+    memory = np.full((2, nearest.ROOM), np.inf)
     memory[:, 0] = -np.inf
+    old = np.ones(2, np.int64)
     kept = np.zeros(2, np.int64)
     rows = np.array([0, 1])
     nearest.keep(memory, kept, rows, values[:, 0], np.zeros(2))
     for t in range(1, 3000):
         span = np.ptp(values[:, :t], axis=1)
-        found = nearest.distances(memory, slice(0, 2), values[:, t])
-        alone = [nearest.distances(memory, slice(i, i + 1), values[i : i + 1, t])[0] for i in rows]
+        found = nearest.distances(memory, slice(0, 2), values[:, t], old)
+        alone = [nearest.distances(memory, slice(i, i + 1), values[i : i + 1, t], old[:1])[0] for i in rows]
         assert found.tobytes() == np.array(alone).tobytes()
         true = np.abs(values[:, :t] - values[:, t : t + 1]).min(axis=1)
         new = np.flatnonzero(found > nearest.SHARE * span)

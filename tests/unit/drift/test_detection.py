@@ -18,7 +18,7 @@ def _tail(x: F64) -> F64:
 
 
 def _dependent(x: F64) -> F64:
-    return autocorrelated(8, len(x), 0.7)
+    return autocorrelated(9, len(x), 0.7)
 
 
 def _gone(x: F64) -> F64:

@@ -8,6 +8,7 @@ from models.drift.chance import uniform
 from models.drift.panel import TESTED, _rank
 from models.drift.residuals import Residuals
 from models.drift.state import State
+from models.drift.words import Rows
 
 from .streams import noise
 
@@ -29,14 +30,14 @@ def _ranks_of(reference: np.ndarray, live: np.ndarray) -> tuple[np.ndarray, Stat
     test = DriftTest()
     state = test.start()
     test.adopt(state, 0, test.fit(reference, None))
-    zero = np.zeros(1, np.int64)
+    rows = Rows.of(np.zeros(1, np.int64))
     found = Residuals(
         ((live - state.levels[0, 0] - state.season[0, 0]) / state.scales[0, 0])[None],
         np.zeros((1, len(live)), np.int64),
         state.history,
         state.h,
     )
-    return _rank(state, zero, found, book()).cells[0], state
+    return _rank(state, rows, found, np.ones(1, np.bool_), book()).cells[0], state
 
 
 def test_ranks_are_uniform_even_against_a_tiny_reference() -> None:

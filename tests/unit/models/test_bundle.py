@@ -15,7 +15,6 @@ import pytest
 from pydantic import BaseModel
 
 from contracts.errors import BundleRefused, Unavailable
-from models import bundle as bundles
 from models import features, files
 from models.bundle import Bundle, build, builtin, read, write
 from models.features import FeatureSet, Identity
@@ -107,7 +106,7 @@ def test_round_trip_gives_the_same_bytes_arrays_manifest_and_detector(made: Bund
     assert all(np.array_equal(found.arrays[name], made.arrays[name]) for name in made.arrays)
     assert found.detector(KINDS) == Toy()
     assert found.manifest.postprocessor == LIMIT
-    assert sorted(os.listdir(tmp_path / "b")) == sorted((*FILES, DIGESTS))
+    assert sorted(path.name for path in (tmp_path / "b").iterdir()) == sorted((*FILES, DIGESTS))
 
 
 def test_every_parameter_is_written_down_the_defaults_included(made: Bundle) -> None:
@@ -299,7 +298,7 @@ def test_unsafe_names_are_refused_before_any_write(name: str, cause: str, tmp_pa
 
 @pytest.mark.parametrize("name", [name for name in UNSAFE if name])
 def test_unsafe_names_in_the_list_of_digests_are_refused(name: str, made: Bundle, tmp_path: Path) -> None:
-    rows = json.loads(made.files[DIGESTS]) + [{"path": name, "size": 0, "digest": ""}]
+    rows = [*json.loads(made.files[DIGESTS]), {"path": name, "size": 0, "digest": ""}]
     folder = stored(tmp_path / "b", dict(made.files) | {DIGESTS: canonical(rows)})
     assert refused(folder).startswith("unsafe file name")
 
@@ -354,7 +353,7 @@ def test_builtin_says_that_it_was_not_trained() -> None:
 
 def test_arrays_of_other_names_or_types_cannot_be_built() -> None:
     for arrays in ({"golden/x": np.zeros(1)}, {"state/x": np.array(["text"])}, {"state/x": np.array([{}])}):
-        with pytest.raises(ValueError, match="array 'golden/x'|array 'state/x'"):
+        with pytest.raises(ValueError, match=r"array '(golden|state)/x'"):
             build("pump", Toy(), postprocessor=LIMIT, arrays=arrays)
 
 
@@ -366,4 +365,3 @@ def test_nothing_is_written_over(made: Bundle, tmp_path: Path) -> None:
 
 def test_digest_is_over_the_files_and_their_list(made: Bundle) -> None:
     assert bundle_digest(made.files) == bundle_digest({name: made.files[name] for name in FILES}) == made.digest
-    assert bundles.MANIFEST in made.files

@@ -1,6 +1,5 @@
 """The cache of bundles: complete or not there, however many write and whoever is killed."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -28,7 +27,7 @@ def process(code: str, *arguments: object) -> subprocess.Popen[bytes]:
 
 
 def leftovers(cache: BundleCache) -> list[str]:
-    return [name for name in os.listdir(cache.folder) if name.startswith(".staging-")]
+    return [path.name for path in cache.folder.glob(".staging-*")]
 
 
 def test_what_was_put_is_got_and_listed(made: Bundle, tmp_path: Path) -> None:
@@ -107,8 +106,10 @@ def test_killed_at_any_step_it_leaves_nothing_that_is_accepted_by_mistake(
     step: str, made: Bundle, tmp_path: Path
 ) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from models.bundle import builtin; from models.cache import BundleCache;"
-        "BundleCache(Path(sys.argv[1]), lambda step: step == sys.argv[2] and os.kill(os.getpid(), 9)).put(builtin('ewma'))"
+        "import os, sys; from pathlib import Path;"
+        "from models.bundle import builtin; from models.cache import BundleCache;"
+        "die = lambda step: step == sys.argv[2] and os.kill(os.getpid(), 9);"
+        "BundleCache(Path(sys.argv[1]), die).put(builtin('ewma'))"
     )
     killed = process(code, tmp_path, step)
     killed.communicate(timeout=30)
@@ -133,6 +134,17 @@ def test_the_staging_of_a_living_process_is_not_swept(made: Bundle, tmp_path: Pa
     cache = BundleCache(tmp_path, meanwhile)
     cache.put(made)
     assert cache.list() == tuple(sorted((made.digest, other.digest)))
+
+
+def test_whoever_comes_second_leaves_the_folder_of_the_first_in_place(made: Bundle, tmp_path: Path) -> None:
+    inodes: list[int] = []
+
+    def meanwhile(step: str) -> None:
+        if step == "move":
+            inodes.append(BundleCache(tmp_path).put(made).stat().st_ino)
+
+    folder = BundleCache(tmp_path, meanwhile).put(made)
+    assert [folder.stat().st_ino] == inodes
 
 
 def test_the_steps_are_the_ones_that_are_tested(made: Bundle, tmp_path: Path) -> None:

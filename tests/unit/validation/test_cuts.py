@@ -16,7 +16,7 @@ from agents.validation.sweep import Track
 from contracts.events import ClockTicked
 from contracts.instants import SECOND
 from contracts.readings import Readings, Series, Verdict
-from tests.unit.validation.made import T0, Seen, run, tick
+from tests.unit.validation.made import T0, Seen, readings, run, steady, tick
 
 RULES = (
     Rule(match="pump/*", min=-50, max=50, max_per_s=40),
@@ -40,7 +40,7 @@ def inputs(draw: st.DrawFn) -> Readings:
     series = [Series(f"s{index % 2}", *name.split("/")) for index, name in enumerate(NAMES[:count])]
     series += [Series("again", *name.split("/")) for name in NAMES[: draw(st.integers(0, count))]]
     code = rng.integers(0, len(series), n)
-    time = T0 + np.cumsum(rng.integers(0, 3, n)) * SECOND // draw(st.sampled_from([1, 7]))
+    time = T0 + np.cumsum(rng.integers(draw(st.integers(0, 1)), 3, n)) * SECOND // draw(st.sampled_from([1, 7]))
     value = np.floor(rng.normal(size=n) * levels) / levels * 10
     hit = rng.random(n) < trouble
     jumps = [-1, -2, -3, -20, 3, 40, 300, draw(st.sampled_from([0, 0, 3000, 10**7]))]
@@ -93,6 +93,29 @@ def test_cuts_of_1_7_and_1000_give_the_same(whole: Readings, every: int, validat
         seen, other = after(validation, ticked(whole, size, every))
         assert_same(seen, reference)
         assert saved.dump(other) == saved.dump(state)
+
+
+def test_many_machines_at_once() -> None:
+    """The state grows with the series, and is the same however they were met."""
+    rows = [
+        (f"m{index}/{channel}", second, second % 3) for second in range(5) for index in range(300) for channel in "ab"
+    ]
+    whole = readings(rows)
+    reference, state = after(EASY, whole.cut(1000))
+    assert (len(state.series), len(state.groups), len(reference.accepted)) == (600, 300, 3000)
+    for size in (7, 3000):
+        seen, other = after(EASY, whole.cut(size))
+        assert_same(seen, reference)
+        assert saved.dump(other) == saved.dump(state)
+
+
+@pytest.mark.parametrize("length", [63, 64, 65, 500])
+def test_a_long_clean_batch_leaves_what_single_readings_leave(length: int) -> None:
+    """At the edges of what is remembered of a series: 64 readings, 64 verdicts, blocks of 32 intervals."""
+    bad = readings([("p/t", 0, float("nan"))])
+    clean = readings(steady("p/t", range(1, length + 1)), start=1)
+    states = [after(EASY, iter([bad, *clean.cut(size)]))[1] for size in (1, 1000)]
+    assert saved.dump(states[0]) == saved.dump(states[1])
 
 
 @quick

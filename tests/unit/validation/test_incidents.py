@@ -1,16 +1,18 @@
 """One test per kind of incident: when it opens, when it closes, and when it does neither."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from agents.validation import Rule, Validation
-from contracts.events import DataQualityIncident
+from contracts.events import ClockTicked, DataQualityIncident
 from contracts.instants import SECOND
-from contracts.readings import Verdict
+from contracts.readings import Readings, Verdict
 from tests.unit.validation.made import T0, Row, Seen, readings, run, steady, tick
 
 
-def seen(rows: list[Row], **settings: object) -> Seen:
+def seen(rows: Sequence[Row], **settings: object) -> Seen:
     return run(Validation.model_validate(settings), [readings(rows)])
 
 
@@ -26,6 +28,25 @@ def test_gap_is_told_when_the_next_reading_comes() -> None:
     assert (gap.asset, gap.channel, gap.count) == ("p", "t", 10)
     assert (gap.since, gap.time) == (T0 + 39 * SECOND, T0 + 50 * SECOND)
     assert gap.cause == readings(rows).id_of(40)
+
+
+def test_a_gap_begins_beyond_its_limit_to_the_nanosecond() -> None:
+    """Five times one second is no gap yet; learned and expected rhythm agree."""
+    for settings in ({}, {"rules": [{"match": "p/t", "expected_interval_s": 1}]}):
+        validation = Validation.model_validate(settings)
+        rows = steady("p/t", [*range(40), 44, 45, 46])
+        batch = readings(rows)
+        assert run(validation, [batch]).kinds() == []
+        batch.time[40] += 1
+        assert len(run(validation, [batch]).kinds()) == 2
+
+
+def test_a_gap_is_judged_by_the_rhythm_before_it() -> None:
+    """The very reading that ends a block of slower ones is still judged by the block before."""
+    steps = [1.0] * 47 + [4.0] * 16 + [6.0, 6.0]
+    rows = steady("p/t", np.cumsum([0.0, *steps]).tolist())
+    result = seen(rows)
+    assert [each.time for each in result.incidents] == [T0 + (47 + 64 + 6) * SECOND] * 2
 
 
 def test_no_gap_before_the_rhythm_is_known_unless_it_is_told() -> None:
@@ -87,11 +108,18 @@ def test_stale_by_ticks_and_back() -> None:
     assert (closed.since, closed.time) == (T0 + 39 * SECOND, T0 + 121 * SECOND)
 
 
+def test_a_series_that_goes_on_is_never_stale_by_ticks() -> None:
+    events: list[Readings | ClockTicked] = []
+    for second in range(0, 1000, 20):
+        events += [readings(steady("p/t", range(second, second + 20)), start=second), tick(second + 20)]
+    assert run(Validation(), events).kinds() == []
+
+
 def test_nobody_is_stale_because_tocsin_stood_still() -> None:
     """After a night without ticks the first tick comes before the readings that waited."""
     rows = steady("p/t", range(40))
-    before, after = [tick(30), readings(rows), tick(40)], [tick(40_000), tick(40_005)]
-    assert run(Validation(), [*before, *after]).kinds() == []
+    night: list[Readings | ClockTicked] = [tick(30), readings(rows), tick(40), tick(40_000), tick(40_005)]
+    assert run(Validation(), night).kinds() == []
 
 
 def test_slow_sensors_have_their_own_freshness() -> None:
@@ -163,6 +191,13 @@ def test_rejections_of_a_series_without_any_good_reading() -> None:
     result = run(Validation(), [batch])
     assert result.kinds() == [("rejections", "open")]
     assert result.incidents[0].time == T0 + 31 * SECOND
+
+
+def test_verdicts_of_a_newer_tocsin_are_passed_on() -> None:
+    batch = readings(steady("p/t", range(40)), verdict=np.full(40, 200, np.uint8))
+    result = run(Validation(), [batch])
+    assert {row[5] for row in result.rejected} == {200}
+    assert "verdict 200" in result.incidents[0].detail
 
 
 def test_series_limit_is_told_once() -> None:

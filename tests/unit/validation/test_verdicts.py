@@ -1,11 +1,14 @@
 """One test per verdict, and one per way to be just inside."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from agents.validation import Rule, Validation
+from contracts.events import ReadingsAcquired, ReadingsEvent
 from contracts.instants import DAY, EARLIEST, LATEST
 from contracts.readings import Quality, Readings, Series, Verdict
 from tests.unit.validation.made import T0, Row, Seen, readings, run, steady, tick
@@ -13,8 +16,8 @@ from tests.unit.validation.made import T0, Row, Seen, readings, run, steady, tic
 OK = Verdict.OK
 
 
-def judged(rows: list[Row], *, quality: Any = None, **settings: Any) -> list[Verdict]:
-    columns = {} if quality is None else {"quality": np.array(quality, np.uint8)}
+def judged(rows: Sequence[Row], *, quality: Any = None, **settings: Any) -> list[Verdict]:
+    columns: dict[str, Any] = {} if quality is None else {"quality": np.array(quality, np.uint8)}
     return run(Validation(**settings), [readings(rows, **columns)]).verdicts
 
 
@@ -117,7 +120,7 @@ def test_late_beyond_lateness_and_taken_within() -> None:
 def test_what_is_older_than_everything_remembered_is_late() -> None:
     """A repeated minute of a fast sensor is rejected to the last reading, remembered or not."""
     rows = steady("p/t", [k / 10 for k in range(300)])
-    again = judged([*rows, *rows])[300:]
+    again = run(Validation(), [readings(rows), readings(rows, start=300)]).verdicts[300:]
     assert again == [Verdict.LATE] * 236 + [Verdict.DUPLICATE] * 64
 
 
@@ -125,6 +128,17 @@ def test_one_reading_that_ran_ahead_does_not_silence_its_series() -> None:
     """A typing mistake in one year must not make the rest of the file late."""
     rows = [*steady("p/t", range(10)), ("p/t", 10**8, 0.5), *steady("p/t", range(10, 20))]
     assert judged(rows) == [OK] * 11 + [Verdict.LATE] * 2 + [OK] * 8
+
+
+def test_late_readings_are_counted_anew_after_one_in_order() -> None:
+    """Two late ones, one in order, two late ones: nothing has shown yet that the newest is wrong."""
+    far = 10**8
+    first = [*steady("p/t", range(10)), ("p/t", far, 0.5), ("p/t", 11, 1.0), ("p/t", 12, 2.0)]
+    second = steady("p/t", [far + 1, 2 * far])
+    third = steady("p/t", [far + 2, far + 3, far + 4])
+    batches = [readings(first), readings(second, start=13), readings(third, start=15)]
+    late = Verdict.LATE
+    assert run(Validation(), batches).verdicts == [OK] * 11 + [late, late, OK, OK, late, late, OK]
 
 
 def test_late_readings_that_follow_two_confirmed_ones_stay_late() -> None:
@@ -141,6 +155,15 @@ def test_future_only_against_ticks() -> None:
     assert run(Validation(), [tick(0), tick(1), readings(ahead)]).verdicts == [OK, OK, future]
 
 
+def test_what_comes_out_has_no_place_in_the_log_yet() -> None:
+    """The ordinals of the acquired stream are not those of the accepted and rejected ones."""
+    batch = replace(readings([("p/t", 0, 1.0), ("p/t", 1, float("nan"))]), first=77)
+    validation = Validation()
+    for part in (batch, batch.take(slice(0, 1))):
+        outs = list(validation.handle(ReadingsAcquired(part), validation.start()))
+        assert [out.readings.first for out in outs if isinstance(out, ReadingsEvent)] == [0] * len(part)
+
+
 def test_impossible_times() -> None:
     """What the log could not add a day to is no time, and the extremes in range break nothing."""
     times = [-(2**63), EARLIEST, T0, LATEST, 2**63 - 1, LATEST - 30 * 10**9]
@@ -152,7 +175,7 @@ def test_times_before_1970_are_times() -> None:
 
 
 def test_too_many_series() -> None:
-    rows = [(f"p/{index}", 0, 1.0) for index in (1, 2, 3, 1, 4, 2)]
+    rows = [(f"p/{index}", second, 1.0) for second, index in enumerate([1, 2, 3, 1, 4, 2])]
     many = Verdict.TOO_MANY_SERIES
     assert judged(rows, max_series=2) == [OK, OK, many, OK, many, OK]
 

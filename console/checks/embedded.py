@@ -1,0 +1,120 @@
+"""The embedded server: whether it runs, whether its files are there, and whether it was left behind."""
+
+import re
+import shlex
+import socket
+from shlex import quote
+
+from bus.embedded import _binary
+
+from .finding import UNAVAILABLE, Finding, fail, ok, skip
+from .processes import ServerProcess, servers, supervises
+from .scene import Scene
+
+SERVER = "embedded-server"
+ORPHANS = "orphans"
+#: What the server says when it will not read its file, and which one that is.
+_UNREADABLE = re.compile(r"(?:Bad file format|Unexpected end of file) reading the append only file ([\w.-]+?):")
+_TAIL_BYTES = 4096
+
+
+def embedded_server(scene: Scene) -> Finding:
+    """Whether the server in the data directory answers, or can be started."""
+    if scene.settings.redis.url:
+        return skip(SERVER, "redis.url names another server")
+    folder = scene.server_dir
+    running = servers(folder)
+    if _answers(scene):
+        return ok(SERVER, f"answers at {scene.socket}")
+    if running:
+        if not scene.socket_fits:
+            return skip(SERVER, f"runs as process {running[0].pid}; its socket is in a temporary folder")
+        return fail(
+            SERVER,
+            f"process {running[0].pid} runs and does not answer at {scene.socket}",
+            "It is loading its data, is stopped (SIGSTOP), or hangs on a disk",
+            f"See {folder / 'valkey.log'}; if nothing moves: kill {running[0].pid}",
+            UNAVAILABLE,
+        )
+    if scene.store_file.exists() and not (folder / "appendonlydir" / "appendonly.aof.manifest").exists():
+        return fail(
+            SERVER,
+            f"{scene.store_file} knows a log, and {folder / 'appendonlydir'} has none",
+            "The server's files were deleted or moved: it would start empty",
+            f"Restore {folder}, or delete {scene.store_file} to begin a new log",
+            UNAVAILABLE,
+        )
+    return _stopped(scene)
+
+
+def _stopped(scene: Scene) -> Finding:
+    line = next((line for line in _last_words(scene) if _UNREADABLE.search(line)), "")
+    match = _UNREADABLE.search(line)
+    if match is None:
+        return skip(SERVER, "does not run; `tocsin up` starts it")
+    # The server's binary is the mending tool too, under another name. It reads the one file, not the manifest:
+    # that of Valkey 9.1 does not know the first bytes of its own snapshots.
+    file = scene.server_dir.absolute() / "appendonlydir" / match.group(1)
+    mend = shlex.join(["bash", "-c", f"exec -a valkey-check-aof {quote(str(_binary()))} --fix {quote(str(file))}"])
+    return fail(
+        SERVER,
+        line.strip(),
+        "The log's file was damaged, as by a power loss: what is behind the damage is lost",
+        f"Keep a copy of {file.parent}, then: {mend}",
+        UNAVAILABLE,
+    )
+
+
+def _last_words(scene: Scene) -> list[str]:
+    """What the server wrote since it was started last."""
+    try:
+        with (scene.server_dir / "valkey.log").open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - _TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return []
+    start = max((number for number, line in enumerate(lines) if "is starting" in line), default=0)
+    return lines[start:]
+
+
+def _answers(scene: Scene) -> bool:
+    if not scene.socket_fits:
+        return False
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(1)
+            client.connect(str(scene.socket))
+            client.sendall(b"PING\r\n")
+            # While it is loading it says so: that is an answer too, and the checks of Redis tell more.
+            return client.recv(16)[:1] in (b"+", b"-")
+    except OSError:
+        return False
+
+
+def url(scene: Scene) -> str:
+    """The log's server; empty when the embedded one is meant and does not run."""
+    if scene.settings.redis.url:
+        return scene.settings.redis.url
+    # A socket that was left behind is not a server; one that hangs is.
+    running = _answers(scene) or (scene.socket_fits and bool(servers(scene.server_dir)))
+    return f"unix://{scene.socket}" if running else ""
+
+
+def orphans(scene: Scene) -> Finding:
+    """Whether servers were left behind, or two write the same files."""
+    if not scene.server_dir.is_dir():
+        return skip(ORPHANS, "no embedded server was ever started here")
+    running = servers(scene.server_dir)
+    # Whoever supervises a server holds the lock; a server that was left behind has another parent.
+    lost = [process for process in running if not supervises(process.parent, scene.server_dir / "lock")]
+    if len(running) > 1:
+        return _left(f"{len(running)} servers on {scene.server_dir}", running, "They write one file: the log gets lost")
+    if lost:
+        return _left("a server that nobody supervises", lost, "Its Tocsin was killed before it could stop the server")
+    return ok(ORPHANS, f"{len(running)} running, none left behind")
+
+
+def _left(found: str, processes: list[ServerProcess], cause: str) -> Finding:
+    pids = " ".join(str(process.pid) for process in processes)
+    return fail(ORPHANS, f"{found}: {pids}", cause, f"kill {pids} (SIGTERM saves everything), then: tocsin up")

@@ -1,0 +1,180 @@
+"""The server that holds the log: reachable, sound, private, and the one that we wrote to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from bus import keys
+from bus.redis.server import Server
+from contracts.errors import TocsinError
+
+from .finding import CONFIG, UNAVAILABLE, Finding, fail, ok, skip, warn
+from .scene import Scene
+from .software import numbers
+
+#: Releases of Valkey in which the known holes are closed (CVE-2026-23479, CVE-2026-63639), by release line.
+MENDED_VALKEY: dict[tuple[int, ...], tuple[int, ...]] = {
+    (7, 2): (7, 2, 13),
+    (8, 0): (8, 0, 10),
+    (8, 1): (8, 1, 9),
+    (9, 0): (9, 0, 5),
+    (9, 1): (9, 1, 1),
+}
+MENDED_REDIS = (8, 6, 3)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A server that answers, and what it says of itself."""
+
+    scene: Scene
+    server: Server
+    url: str
+    said: Mapping[str, str]
+
+
+async def version(probe: Probe) -> Finding:
+    """Whether the server is new enough and has no known holes."""
+    check = "redis.version"
+    product = "Valkey" if "valkey_version" in probe.said else "Redis"
+    text = probe.said.get("valkey_version") or probe.said.get("redis_version", "unknown")
+    found = f"{product} {text}"
+    weakness = known_hole(product, numbers(text))
+    if numbers(text) and numbers(text) < (7,):
+        return fail(check, found, "Older than Redis 7: commands that Tocsin needs are missing", "Upgrade the server")
+    if weakness:
+        return warn(check, found, weakness, "Upgrade the server: Redis 8.6.3, Valkey 8.1.9, 9.1.1 or newer")
+    return ok(check, found)
+
+
+def known_hole(product: str, number: tuple[int, ...]) -> str:
+    """The known hole in a release that matters to us; empty when there is none."""
+    if product == "Valkey":
+        mended = MENDED_VALKEY.get(number[:2])
+        hole = mended is not None and number < mended
+        return "CVE-2026-23479 (blocked clients) or CVE-2026-63639 (streams) is not mended in it" if hole else ""
+    if (7, 2) <= number < MENDED_REDIS:
+        return "CVE-2026-23479 (blocked clients) is in Redis 7.2 to 8.6.2, unless your distribution mended it"
+    return ""
+
+
+async def password(probe: Probe) -> Finding:
+    """Whether everybody in the network can read and change the log."""
+    check = "redis.password"
+    parts = urlsplit(probe.url)
+    if parts.scheme == "unix":
+        return ok(check, "a unix socket: nobody else reaches it")
+    if is_loopback(parts.hostname or "localhost"):
+        return ok(check, f"{parts.hostname or 'localhost'}: this machine only")
+    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    stranger = Server(bare, timeout_s=probe.scene.limits.timeout_s / 2)
+    try:
+        await stranger.call("PING")
+    except TocsinError:
+        return ok(check, f"{parts.hostname} asks for a password")
+    finally:
+        await stranger.close()
+    return fail(
+        check,
+        f"{parts.hostname} answers without a password",
+        "Everybody who reaches it can read, change and delete the log",
+        "Set requirepass or an ACL in the server, and TOCSIN_REDIS__PASSWORD_FILE here",
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host in a URL is this machine and cannot be reached from outside."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.rstrip(".").lower() == "localhost"
+
+
+async def role(probe: Probe) -> Finding:
+    """Whether the server takes writes."""
+    found = probe.said.get("role", "unknown")
+    if found == "slave":
+        primary = f"{probe.said.get('master_host')}:{probe.said.get('master_port')}"
+        return fail("redis.role", "a replica", "It refuses writes", f"Name the primary: {primary}", UNAVAILABLE)
+    return ok("redis.role", "primary" if found == "master" else found)
+
+
+async def persistence(probe: Probe) -> Finding:
+    """Whether the log survives a restart of the server."""
+    check, said = "redis.persistence", probe.said
+    if said.get("aof_enabled") != "1":
+        cause = "appendonly is off: after a restart the log is empty or old, and Tocsin refuses to start"
+        return fail(check, "appendonly no", cause, "CONFIG SET appendonly yes, and the same in redis.conf", UNAVAILABLE)
+    for name in ("aof_last_write_status", "aof_last_bgrewrite_status"):
+        if said.get(name, "ok") != "ok":
+            mend = "Free space on the server's disk; it recovers by itself"
+            return fail(check, f"{name} is {said[name]}", "The server cannot write to its disk", mend, UNAVAILABLE)
+    return ok(check, "appendonly yes, last write ok")
+
+
+async def eviction(probe: Probe) -> Finding:
+    """Whether the server would rather delete the log than refuse a write."""
+    check, policy = "redis.eviction", probe.said.get("maxmemory_policy", "noeviction")
+    if policy == "noeviction":
+        return ok(check, "maxmemory-policy noeviction")
+    cause = "When memory is short the server deletes whole streams with their groups; Tocsin refuses to start"
+    mend = "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf"
+    return fail(check, f"maxmemory-policy {policy}", cause, mend, UNAVAILABLE)
+
+
+async def memory(probe: Probe) -> Finding:
+    """Whether the log still has room in memory."""
+    check, limits = "redis.memory", probe.scene.limits
+    used, most = int(probe.said.get("used_memory", 0)), int(probe.said.get("maxmemory", 0))
+    if not most:
+        cause = "Sources cannot slow down in time, and the system kills the server when memory is gone"
+        mend = "CONFIG SET maxmemory to at most 40 % of the machine, and the same in redis.conf"
+        return warn(check, f"{used / 1e6:,.0f} MB used, maxmemory is not set", cause, mend)
+    found = f"{used / 1e6:,.0f} MB of {most / 1e6:,.0f} MB used"
+    mend = "Archive and trim, or raise maxmemory (redis.maxmemory_mb for the embedded server)"
+    if used >= limits.memory_fail * most:
+        return fail(check, found, "Sources have stopped; at the limit every write is refused", mend)
+    if used >= limits.memory_warn * most:
+        return warn(check, found, "The log grows faster than it is trimmed; sources slow down", mend)
+    return ok(check, found)
+
+
+async def clock(probe: Probe) -> Finding:
+    """Whether the server and we agree on the time."""
+    before = probe.scene.clock.wall_ns()
+    seconds, micros = map(int, await probe.server.call("TIME"))
+    ours = (before + probe.scene.clock.wall_ns()) / 2e9
+    skew = seconds + micros / 1e6 - ours
+    if abs(skew) > probe.scene.limits.skew_s:
+        way = "ahead of" if skew > 0 else "behind"
+        cause = "One of the two clocks is wrong: times in the log of operations do not fit together"
+        return warn(
+            "redis.clock", f"the server is {abs(skew):.1f} s {way} us", cause, "timedatectl set-ntp true on both"
+        )
+    return ok("redis.clock", f"{abs(skew):.3f} s apart")
+
+
+async def store(probe: Probe) -> Finding:
+    """Whether this is the log that this installation wrote to."""
+    check, file = "redis.store", probe.scene.store_file
+    remembered = file.read_text().strip() if file.exists() else ""
+    flat = await probe.server.call("HGETALL", keys.STORE)
+    found = {key.decode(): value.decode() for key, value in zip(flat[::2], flat[1::2], strict=True)}
+    identity = found.get("id", "")
+    if remembered and identity != remembered:
+        what = f"log {identity}" if identity else "no log"
+        cause = "The server lost its data, began with an empty file, or is another one"
+        mend = f"Restore the server's data, name the right server, or delete {file} to begin a new log"
+        return fail(check, f"expected log {remembered}, found {what}", cause, mend, UNAVAILABLE)
+    if not identity:
+        return skip(check, "no log yet; it is made at the first start")
+    wanted = probe.scene.settings.bus.partitions
+    if found.get("partitions") != str(wanted):
+        cause = f"bus.partitions is {wanted}, and the number is fixed once the log exists"
+        mend = f"Set bus.partitions to {found.get('partitions')}"
+        return fail(check, f"the log has {found.get('partitions')} partitions", cause, mend, CONFIG)
+    return ok(check, f"log {identity}" + ("" if remembered else "; this data directory has not written to it"))
+
+
+CHECKS = (version, password, role, persistence, eviction, memory, clock, store)

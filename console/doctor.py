@@ -1,0 +1,164 @@
+"""tocsin doctor: look at everything that has to work, and say what is wrong, why, and how to mend it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import anyio
+import anyio.to_thread
+import click
+
+from agents.clock import Clock
+from bus.redis.opening import info
+from bus.redis.server import Server
+from contracts.errors import TocsinError
+from contracts.settings import Settings, masked
+
+from .checks import clock, embedded, folder, log, redis, software, tracking
+from .checks.configuration import Examined, configuration, examine
+from .checks.finding import UNAVAILABLE, Finding, exit_code, fail, ok, skip
+from .checks.scene import Limits, Scene
+from .options import Choices, choices, json_option
+from .output import document, say, tables
+
+REDIS = "redis"
+USUAL, REAL = Limits(), Clock()
+
+
+@click.command()
+@choices
+@json_option
+@click.option("--quick", is_flag=True, help="Only what an agent cannot work without; a second at most.")
+def doctor(said: Choices, as_json: bool, quick: bool) -> int:
+    """Find out what is wrong, and how to mend it.
+
+    Exit code 0 when nothing failed, 69 when something is not available, 78 for the configuration, else 1.
+    """
+    findings = anyio.run(examination, said, quick)
+    if as_json:
+        document([finding.record() for finding in findings])
+    else:
+        _show(findings)
+    return exit_code(findings)
+
+
+async def examination(said: Choices, quick: bool = False, limits: Limits = USUAL, now: Clock = REAL) -> list[Finding]:
+    """Everything that there is to find; never raises."""
+    examined = examine(said, agents=not quick)
+    scene = Scene(_settings(said, examined), examined.topology, quick, limits, now)
+    findings = [configuration(examined)]
+    findings += await _local(scene, readable=examined.loaded is not None or said.data_dir is not None)
+    if examined.loaded is None and said.redis is None:
+        return [*findings, skip(REDIS, "not looked at: the configuration does not say where it is")]
+    return findings + await _redis(scene)
+
+
+def _settings(said: Choices, examined: Examined) -> Settings:
+    """The settings; where they cannot be read, the defaults with what the command line said."""
+    if examined.loaded is not None:
+        return examined.loaded.settings
+    defaults = Settings.model_construct()
+    changes: dict[str, object] = {}
+    if said.data_dir is not None:
+        changes["data_dir"] = said.data_dir
+    if said.redis is not None:
+        changes["redis"] = defaults.redis.model_copy(update={"url": said.redis})
+    if said.mlflow is not None:
+        changes["mlflow"] = defaults.mlflow.model_copy(update={"uri": said.mlflow})
+    return defaults.model_copy(update=changes)
+
+
+# ---------------------------------------------------------------- running the checks
+
+
+async def _local(scene: Scene, *, readable: bool) -> list[Finding]:
+    """What can be seen without a server; a disk that hangs must not hang us."""
+    everywhere: list[Callable[[Scene], Finding]] = [software.python, software.packages, clock.clock]
+    in_data_dir = [folder.data_dir, folder.permissions, folder.disk, embedded.embedded_server, embedded.orphans]
+
+    async def in_thread(check: Callable[[Scene], Finding]) -> Finding:
+        return await anyio.to_thread.run_sync(check, scene, abandon_on_cancel=True)
+
+    chosen = [*everywhere, *(in_data_dir if readable else ()), tracking.mlflow]
+    return [await _guarded(check.__name__, in_thread(check), scene.limits.timeout_s) for check in chosen]
+
+
+async def _redis(scene: Scene) -> list[Finding]:
+    """What the server says, if there is one."""
+    url = embedded.url(scene)
+    if not url:
+        return [skip(REDIS, "the embedded server does not run")]
+    settings = scene.settings.redis
+    secret = settings.password.get_secret_value() if settings.password else None
+    limit = scene.limits.timeout_s
+    try:
+        server = Server(url, username=settings.username, password=secret, timeout_s=min(settings.timeout_s, limit))
+    except (ValueError, TocsinError) as error:
+        return [fail(REDIS, f"{masked(url)} cannot be used", str(error), "Correct redis.url", UNAVAILABLE)]
+    try:
+        said = await info(server)
+    except TocsinError as error:
+        await server.close()
+        return [fail(REDIS, f"{masked(url)} does not serve us", str(error.args[0]), _mend(error), UNAVAILABLE)]
+    probe = redis.Probe(scene, server, url, said)
+    limit += scene.limits.patience_s
+    chosen = {f"redis.{check.__name__}": check for check in redis.CHECKS}
+    if not scene.quick:
+        chosen.update({f"log.{check.__name__}": check for check in log.CHECKS})
+    try:
+        found = [await _guarded(name, check(probe), limit) for name, check in chosen.items()]
+    finally:
+        await server.close()
+    return [ok(REDIS, f"{masked(url)} answers"), *found]
+
+
+def _mend(error: TocsinError) -> str:
+    # The library gives a refused login the class of a lost connection.
+    if any(words in str(error) for words in ("Authentication required", "username-password")):
+        return "Correct redis.username and the password: TOCSIN_REDIS__PASSWORD_FILE names a file with it"
+    return error.mend or "Start the server, or correct redis.url"
+
+
+async def _guarded(name: str, answer: Awaitable[Finding], timeout_s: float) -> Finding:
+    """The finding of a check; a check that is slow or breaks is a finding of its own."""
+    try:
+        with anyio.fail_after(timeout_s):
+            return await answer
+    except TimeoutError:
+        cause = "What it looks at hangs: a disk, a network, or a server"
+        return fail(
+            name.replace("_", "-"),
+            f"no answer in {timeout_s:.0f} s",
+            cause,
+            "See dmesg and the server's log",
+            UNAVAILABLE,
+        )
+    except Exception as error:  # noqa: BLE001 - the doctor must tell all the rest
+        cause = f"{type(error).__name__}: {str(error)[:300]}"
+        return fail(
+            name.replace("_", "-"),
+            "the check itself failed",
+            cause,
+            "Report this with the output of tocsin doctor --json",
+        )
+
+
+# ---------------------------------------------------------------- for people
+
+_STYLE = {"ok": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
+
+
+def _show(findings: Sequence[Finding]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    for finding in findings:
+        told = Text(finding.found)
+        if finding.cause:
+            told.append(f"\n{finding.cause}", style="dim")
+        if finding.mend:
+            told.append(f"\n→ {finding.mend}")
+        table.add_row(Text(finding.status, style=_STYLE[finding.status]), Text(finding.check), told)
+    tables().print(table)
+    failed = sum(finding.status == "fail" for finding in findings)
+    warned = sum(finding.status == "warn" for finding in findings)
+    say(f"{failed} failed, {warned} to be looked at, {len(findings)} checks")
