@@ -1,7 +1,8 @@
 """Saving and loading the state of a processor, whatever its class.
 
-A state is a dataclass whose fields are numpy arrays, numbers, texts, and lists, tuples or dicts of numbers and texts,
-or further such dataclasses. Inside dicts a tuple comes back as a list. It is saved as safetensors: arrays as tensors, the rest as JSON beside them. No pickle.
+A state is a dataclass whose fields are numpy arrays, numbers, texts, lists or dicts of numbers and texts, or further
+such dataclasses. Inside dicts a tuple comes back as a list. It is saved as safetensors: arrays as tensors, the rest
+as JSON beside them. No pickle.
 """
 
 import json

@@ -19,6 +19,7 @@ from .runtime.processing import ProcessorRunner
 from .runtime.recording import RecorderRunner
 from .runtime.sinking import SinkRunner
 from .runtime.sourcing import SourceRunner
+from .runtime.ticking import Ticker
 from .topology import Placed, Topology
 
 #: A runner that lived so long was healthy: its next failure begins with a short pause again.
@@ -84,6 +85,8 @@ class Supervisor:
                     out[f"{item.name}<{stream}"] = ProcessorRunner(self.home, item.name, item.part, stream)
                 elif isinstance(item.part, Recorder):
                     out[f"{item.name}<{stream}"] = RecorderRunner(self.home, item.name, item.part, stream)
+        if self.live and self.sources:
+            out["clock"] = Ticker(self.home, self.sources[0].agent)
         if self.live:
             out.update({f"source:{runner.name}": runner for runner in self.sources})
         elif self.sources:

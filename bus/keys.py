@@ -13,7 +13,10 @@ def stream(place: Place) -> str:
 
 
 def ledger(partition: int) -> str:
-    """A hash: ``position:<task>``, ``token:<task>``, ``lease:<task>``, ``end:<stream>``, ``settled:<group>:<stream>``."""
+    """A hash: ``position:<task>``, ``token:<task>``, ``lease:<task>``, ``end:<stream>``, ``settled:<group>:<stream>``.
+
+    One hash, so that a commit looks up and changes everything of its partition in two commands.
+    """
     return f"{PREFIX}:{{{partition}}}:ledger"
 
 

@@ -1,12 +1,13 @@
 """What a local instance stands on: the embedded server, and child processes that are started again when they die."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -20,7 +21,7 @@ import structlog
 from bus.embedded import EmbeddedServer, tie_to_parent
 from bus.retry import Backoff
 from contracts.errors import Unavailable
-from contracts.settings import Settings
+from contracts.settings import Settings, child_environment
 
 log = structlog.get_logger()
 
@@ -35,6 +36,7 @@ class Child:
 
     name: str
     command: Sequence[str]
+    environment: Mapping[str, str]
     process: subprocess.Popen[bytes] | None = None
     backoff: Backoff = field(default_factory=lambda: Backoff(0.2, 30.0))
     begun: float = 0.0
@@ -45,6 +47,7 @@ class Child:
         self.begun = time.monotonic()
         self.process = subprocess.Popen(  # noqa: S603 - our own interpreter with our own arguments
             self.command,
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr,
             start_new_session=True,
@@ -110,11 +113,11 @@ class Host(AbstractContextManager["Host"]):
     def spawn(self, name: str, agents: Sequence[str], config: Path, *extra: str) -> None:
         """Run some agents in a child."""
         command = [sys.executable, "-m", "console.cli", "up", *agents, "--config", str(config)]
-        command += ["--data-dir", str(self.settings.data_dir), "--redis", self.url]
+        command += ["--data-dir", str(self.settings.data_dir)]
         command += ["--owner", owner_of(self.settings.data_dir, name), *extra]
-        if self.settings.mlflow.uri:
-            command += ["--mlflow", self.settings.mlflow.uri]
-        child = Child(name, command)
+        # By the environment: a URL may hold a password, and everybody can see command lines.
+        servers = {"TOCSIN_REDIS__URL": self.url, "TOCSIN_MLFLOW__URI": self.settings.mlflow.uri or ""}
+        child = Child(name, command, child_environment(servers))
         child.start()
         self.children.append(child)
 
@@ -154,4 +157,4 @@ def owner_of(data_dir: Path, slot: str) -> str:
 
 def fresh_owner() -> str:
     """The name of a process that nobody supervises."""
-    return f"{socket.gethostname()}/{os.getpid()}/{time.time_ns():x}"
+    return f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"

@@ -128,9 +128,11 @@ class _Job:
         async with anyio.create_task_group() as group:
             group.start_soon(stop_on_signals, home, group)
             group.start_soon(host.watch, home.stop)
-            group.start_soon(supervisor.run)
-            await self._to_the_end(bus, home, supervisor)
-            home.stop.set()
+            async with anyio.create_task_group() as work:
+                work.start_soon(supervisor.run)
+                await self._to_the_end(bus, home, supervisor)
+                home.stop.set()
+            group.cancel_scope.cancel()
         self.failures = [source.failure for source in supervisor.sources if source.failure]
         if all(source.finished or source.failure for source in supervisor.sources):
             await self._tell(bus, begin)

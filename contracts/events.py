@@ -6,90 +6,26 @@ to Tocsin itself or in the outside world, at times that no replay can repeat; al
 the configuration alone, and come out the same, byte for byte, whenever the log is read again.
 """
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from .identity import event_id
-from .readings import Readings
-
-Severity = Literal["info", "warning", "critical"]
-
-
-class Event(BaseModel):
-    """A fact about one asset, made from its cause.
-
-    id       deterministic, from type, cause, asset, channel, time and ``discriminator``
-    cause    id of the event or reading that this follows from
-    time     event time, nanoseconds since 1970 UTC
-    asset    the machine; for operational events the agent
-    channel  the sensor; empty where the fact is about the asset as a whole
-    """
-
-    # A later minor version may add fields: they are kept, so that reading and writing loses nothing.
-    # JSON has no NaN and no infinity: they are written as texts, and read back.
-    model_config = ConfigDict(frozen=True, extra="allow", ser_json_inf_nan="strings")
-
-    stream: ClassVar[str] = ""
-    version: ClassVar[int] = 1
-    most_bytes: ClassVar[int] = 1 << 20
-    operational: ClassVar[bool] = False
-
-    id: str
-    cause: str
-    time: int
-    asset: str
-    channel: str = ""
-
-    @classmethod
-    def of(cls, *, cause: str, time: int, asset: str, channel: str = "", discriminator: str = "", **body: Any) -> Self:
-        """The event with the id that its cause gives it; ``discriminator`` parts several from one cause."""
-        name = event_id(cls.__name__, cause, asset, channel, time, discriminator)
-        return cls(id=name, cause=cause, time=time, asset=asset, channel=channel, **body)
-
-    @classmethod
-    def type_name(cls) -> str:
-        return cls.__name__
-
-
-class ReadingsEvent:
-    """Many readings of one partition. Not a pydantic model: the columns are checked as arrays."""
-
-    stream: ClassVar[str]
-    version: ClassVar[int] = 1
-    operational: ClassVar[bool] = False
-    __slots__ = ("readings",)
-
-    def __init__(self, readings: Readings) -> None:
-        self.readings = readings
-
-    def __len__(self) -> int:
-        return len(self.readings)
-
-    @classmethod
-    def type_name(cls) -> str:
-        return cls.__name__
-
-    @classmethod
-    def row_id(cls, reading_id: str) -> str:
-        """The id of this event for one reading."""
-        return event_id(cls.__name__, reading_id)
-
-    def same_as(self, other: "ReadingsEvent") -> bool:
-        """Whether both say the same of the same readings, bit for bit (NaN payloads included)."""
-        a, b = self.readings, other.readings
-        return (
-            type(self) is type(other)
-            and len(a) == len(b)
-            and [a.series[i] for i in a.code.tolist()] == [b.series[i] for i in b.code.tolist()]
-            and np.array_equal(a.value.view(np.int64), b.value.view(np.int64))
-            and all(
-                np.array_equal(getattr(a, name), getattr(b, name))
-                for name in ("time", "quality", "position", "verdict")
-            )
-            and dict(a.notes) == dict(b.notes)
-        )
+from .event import AnyEvent as AnyEvent
+from .event import Event as Event
+from .event import ReadingsEvent as ReadingsEvent
+from .event import Severity as Severity
+from .operations import AgentFailed as AgentFailed
+from .operations import AgentStarted as AgentStarted
+from .operations import AgentStopped as AgentStopped
+from .operations import DeadLettered as DeadLettered
+from .operations import LineageRecorded as LineageRecorded
+from .operations import ModelLoaded as ModelLoaded
+from .operations import ModelPublished as ModelPublished
+from .operations import ModelRefused as ModelRefused
+from .operations import NotificationFailed as NotificationFailed
+from .operations import NotificationSent as NotificationSent
+from .operations import SourceFailed as SourceFailed
+from .operations import SourceFinished as SourceFinished
 
 
 class ReadingsAcquired(ReadingsEvent):
@@ -187,140 +123,10 @@ class NotificationDue(Event):
     key: str = Field(description="idempotency key: the same for every delivery of this notification")
 
 
-class NotificationSent(Event):
-    """A sink took a notification."""
-
-    stream: ClassVar[str] = "deliveries"
-    operational: ClassVar[bool] = True
-    subscriber: str
-    key: str
-    attempt: int
-
-
-class NotificationFailed(Event):
-    """A sink could not take a notification after all tries; the notification is a dead letter."""
-
-    stream: ClassVar[str] = "deliveries"
-    operational: ClassVar[bool] = True
-    subscriber: str
-    key: str
-    attempt: int
-    error: str
-
-
-class ModelPublished(Event):
-    """A bundle has a version in the registry, and was read back and verified there."""
-
-    stream: ClassVar[str] = "models"
-    operational: ClassVar[bool] = True
-    name: str
-    model_version: str
-    bundle: str
-    run_id: str
-
-
-class ModelLoaded(Event):
-    """An agent serves a bundle from here on."""
-
-    stream: ClassVar[str] = "models"
-    operational: ClassVar[bool] = True
-    bundle: str
-    previous: str = ""
-    agent: str
-
-
-class ModelRefused(Event):
-    """An agent refused a bundle; the one before goes on serving."""
-
-    stream: ClassVar[str] = "models"
-    operational: ClassVar[bool] = True
-    bundle: str
-    agent: str
-    reason: str
-
-
-class LineageRecorded(Event):
-    """A range of findings of one partition is recorded in MLflow and was read back."""
-
-    stream: ClassVar[str] = "lineage"
-    operational: ClassVar[bool] = True
-    run_id: str
-    findings: str = Field(description="stream that the findings are in")
-    first: int
-    last: int
-    digest: str
-
-
 class ClockTicked(Event):
     """Time passed while nothing had to be said: lets processors notice silence without a clock of their own."""
 
     stream: ClassVar[str] = "readings.acquired"
-
-
-class SourceFinished(Event):
-    """A source that has an end reached it; everything before is in the log."""
-
-    stream: ClassVar[str] = "lifecycle"
-    operational: ClassVar[bool] = True
-    source: str
-    readings: int
-
-
-class SourceFailed(Event):
-    """A source cannot go on; what it read so far is in the log."""
-
-    stream: ClassVar[str] = "lifecycle"
-    operational: ClassVar[bool] = True
-    source: str
-    error: str
-
-
-class AgentStarted(Event):
-    """An agent took over a partition."""
-
-    stream: ClassVar[str] = "lifecycle"
-    operational: ClassVar[bool] = True
-    agent: str
-    owner: str
-    token: int
-
-
-class AgentStopped(Event):
-    """An agent gave a partition back."""
-
-    stream: ClassVar[str] = "lifecycle"
-    operational: ClassVar[bool] = True
-    agent: str
-    owner: str
-
-
-class AgentFailed(Event):
-    """An agent raised; it is restarted after a pause."""
-
-    stream: ClassVar[str] = "lifecycle"
-    operational: ClassVar[bool] = True
-    agent: str
-    owner: str
-    error: str
-
-
-class DeadLettered(Event):
-    """An entry that could not be handled, with everything needed to try again."""
-
-    stream: ClassVar[str] = "dead-letters"
-    operational: ClassVar[bool] = True
-    # It holds a whole frame in base64.
-    most_bytes: ClassVar[int] = 2 << 20
-    agent: str
-    origin: str = Field(description="stream of the entry")
-    position: int
-    reason: str
-    trace: str = ""
-    tries: int = 1
-    frame: dict[str, str] = Field(description="the entry as it was, base64 per field")
-
-
-AnyEvent = Event | ReadingsEvent
 
 
 def _leaves(root: type) -> list[Any]:

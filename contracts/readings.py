@@ -112,7 +112,7 @@ class Readings:
         return self.first + len(self) - 1
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913 - one argument per column
         cls,
         series: Sequence[Series],
         code: NDArray[np.integer],

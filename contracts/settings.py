@@ -9,11 +9,17 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from .errors import ConfigError
 from .identity import is_name
@@ -27,7 +33,7 @@ MAX_SECRET_BYTES = 64 * 1024
 class Section(BaseModel):
     """A group of settings: unknown names are errors, so that a typing mistake is not silently a default."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class RedisSettings(Section):
@@ -136,12 +142,15 @@ class Settings(BaseSettings):
 
 def masked(url: str) -> str:
     """The URL without its password and query values."""
+    if "://" not in url:
+        return url
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     user = parts.netloc.rpartition("@")[0].partition(":")[0]
     query = "&".join(item.partition("=")[0] + "=***" for item in parts.query.split("&")) if parts.query else ""
     netloc = f"{user}:***@{host}" if "@" in parts.netloc else host
-    return urlunsplit(parts._replace(netloc=netloc, query=query))
+    # By hand: urlunsplit would make unix:/path of unix:///path.
+    return f"{parts.scheme}://{netloc}{parts.path}" + (f"?{query}" if query else "")
 
 
 class _Yaml(PydanticBaseSettingsSource):
@@ -190,7 +199,10 @@ def _secret(variable: str, path: Path) -> str:
         raise ConfigError([f"{variable}: cannot read {path}: {error.strerror}"]) from error
     if len(data) > MAX_SECRET_BYTES:
         raise ConfigError([f"{variable}: {path} is larger than {MAX_SECRET_BYTES:,} bytes"])
-    return data.decode().rstrip("\r\n")
+    try:
+        return data.decode().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{variable}: {path} is not UTF-8"]) from error
 
 
 def config_path(given: Path | None) -> Path:
@@ -215,6 +227,9 @@ def load(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -
         return Settings(**dict(overrides or {})), file
     except ValidationError as error:
         raise ConfigError(problems(error, file)) from error
+    except SettingsError as error:
+        # A variable that holds a whole section and is not JSON; the message names the section, never the value.
+        raise ConfigError([f"environment: {error}"]) from error
     finally:
         _Yaml.file = None
 
@@ -236,3 +251,9 @@ def problems(error: ValidationError, file: YamlFile, under: tuple[str, ...] = ()
 def _variable(where: tuple[str, ...]) -> str:
     name = PREFIX + NESTED.join(part.upper() for part in where)
     return next((found for found in (name, f"{name}_FILE") if found in os.environ), "")
+
+
+def child_environment(changes: Mapping[str, str]) -> dict[str, str]:
+    """Our own environment with some variables set, for a child process; empty values unset."""
+    merged = {**os.environ, **changes}
+    return {name: value for name, value in merged.items() if value or name not in changes}

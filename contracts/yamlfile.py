@@ -11,6 +11,8 @@ from .errors import ConfigError
 MAX_BYTES = 1 << 20
 #: Values after aliases are written out: an alias bomb of a few lines has billions.
 MAX_VALUES = 100_000
+#: Text, and ``<<``, which takes in another mapping. `on`, `1` and `[a]` are not.
+_KEYS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,13 @@ class YamlFile:
             raise ConfigError([f"{path}: nested too deeply"]) from error
         if walk.problems:
             raise ConfigError(walk.problems)
-        return cls(path, yaml.safe_load(text), walk.lines)
+        try:
+            return cls(path, yaml.safe_load(text), walk.lines)
+        # What the library raises for a tag that it does not know, or for a value that does not fit its tag.
+        except (yaml.YAMLError, ValueError, KeyError, AttributeError, RecursionError) as error:
+            mark = getattr(error, "problem_mark", None)
+            line = f":{mark.line + 1}" if mark else ""
+            raise ConfigError([f"{path}{line}: a value cannot be read: {getattr(error, 'problem', error)}"]) from error
 
     def place(self, where: tuple[str, ...]) -> str:
         """``file:line`` of the setting, or of the nearest one above it that the file names."""
@@ -76,7 +84,11 @@ class _Walk:
         if isinstance(node, yaml.MappingNode):
             seen: set[str] = set()
             for key, value in node.value:
-                place, line = (*where, str(key.value)), key.start_mark.line + 1
+                line = key.start_mark.line + 1
+                if key.tag not in _KEYS:
+                    self.problems.append(f"{self.path}:{line}: a name must be text: put it in quotes")
+                    continue
+                place = (*where, str(key.value))
                 if place[-1] in seen:
                     self.problems.append(f"{self.path}:{line}: {'.'.join(place)}: named twice")
                 seen.add(place[-1])

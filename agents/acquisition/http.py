@@ -52,8 +52,9 @@ class HttpPush(Source):
     time_unit: TimeUnit = Field(default="auto", description="of JSON times that are numbers")
     max_series: int = Field(default=50_000, ge=1, description="readings of further series are refused")
     max_body_bytes: int = Field(default=2**20, ge=1)
-    max_inflated_bytes: int = Field(default=2**23, ge=1, description="of a gzip body")
+    max_inflated_bytes: int = Field(default=2**22, ge=1, description="of a gzip body")
     queue_requests: int = Field(default=64, ge=1, description="requests that may wait for the log")
+    queue_readings: int = Field(default=200_000, ge=1, description="readings that may wait for the log")
     header_timeout_s: float = Field(default=30.0, gt=0)
     body_timeout_s: float = Field(default=30.0, gt=0)
     settle_timeout_s: float = Field(default=30.0, gt=0, description="how long a sender waits for the log")
@@ -75,7 +76,7 @@ class HttpPush(Source):
         from .intake import Intake
         from .server import Api, listening, server
 
-        intake = Intake(self.queue_requests)
+        intake = Intake(self.queue_requests, self.queue_readings)
         book = _Book(self, name, intake, resumed(resume, name) if resume is not None else None)
         listener = listening(self.host, self.port)
         serving = server(Api(self, intake, clock).app(), self.header_timeout_s)

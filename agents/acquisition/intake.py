@@ -34,8 +34,10 @@ class Request:
 class Intake:
     """A bounded queue of requests, with the answers to the ones that are in the log."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, most_readings: int) -> None:
         self._queue: asyncio.Queue[Request] = asyncio.Queue(limit)
+        self._most_readings = most_readings
+        self._readings = 0
         self._waiting: dict[str, Request] = {}
         self._done: OrderedDict[str, tuple[str, Answer]] = OrderedDict()
         self._open: set[Request] = set()
@@ -66,7 +68,9 @@ class Intake:
 
     async def next(self) -> Request:
         """The request that has waited longest."""
-        return await self._queue.get()
+        request = await self._queue.get()
+        self._readings -= len(request.entries)
+        return request
 
     def recall(self, keys: Sequence[tuple[str, str, int, int]]) -> None:
         """Take up the answers that an earlier run gave."""
@@ -92,10 +96,11 @@ class Intake:
     def _put(self, request: Request) -> Request:
         if self._closed:
             raise _later("the source is stopping")
-        try:
-            self._queue.put_nowait(request)
-        except asyncio.QueueFull as error:
-            raise _later("too many requests wait for the log") from error
+        # A single request is taken however large it is; its size was checked.
+        if self._queue.full() or (self._readings and self._readings + len(request.entries) > self._most_readings):
+            raise _later("too many requests wait for the log")
+        self._queue.put_nowait(request)
+        self._readings += len(request.entries)
         self._open.add(request)
         if request.key:
             self._waiting[request.key] = request

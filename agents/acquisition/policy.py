@@ -122,6 +122,7 @@ ROWS = (
     Row(_AT + b',"1","2"\r\n', V.OK, "quotes, CRLF"),
     Row(_AT + b',"1\n",2\n', V.NOT_A_NUMBER, "a line end within quotes belongs to the cell"),
     Row(_AT + b',"1,2\n', V.MALFORMED_ROW, "a quote that is not closed within 64 lines"),
+    Row(_AT + b',"' + b"1" * 600_000 + b"\n" + b"1" * 600_000 + b'",2\n', V.MALFORMED_ROW, "or within 1 MiB"),
     Row(_AT + b',"1"x,2\n', V.MALFORMED_ROW, "text behind a closing quote"),
     Row(_AT + b',1",2\n', V.NOT_A_NUMBER, "a quote within a cell is a character"),
     Row(_AT + b",1\xb0,2\n", V.BAD_ENCODING, "no UTF-8 (here Latin-1)"),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 RETRY_AFTER_S = 1
 _MAX_KEY = 256
 _DRAIN_S = 5.0
+_LARGE = 64 * 1024
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 Parse = Callable[[Request, bytes], Sequence[Entry]]
@@ -81,7 +82,11 @@ class Api:
                 raise Refused(400, f"the Idempotency-Key has over {_MAX_KEY} characters", "use a UUID")
             async with asyncio.timeout(self._source.body_timeout_s):
                 body = await self._body(request)
-            entries = parse(request, body)
+            if len(body) > _LARGE:
+                # Others live on this loop as well, and some of them have to be punctual.
+                entries = await asyncio.to_thread(parse, request, body)
+            else:
+                entries = parse(request, body)
             content = request.url.path.encode() + request.url.query.encode() + b"\n" + body
             answer, repeated = await self._intake.submit(entries, key, content, self._source.settle_timeout_s)
         except Refused as refused:
@@ -173,7 +178,7 @@ def server(app: ASGIApp, header_timeout_s: float) -> Server:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=256,
+            limit_concurrency=128,
             timeout_keep_alive=15,
             timeout_graceful_shutdown=3,
             h11_max_incomplete_event_size=16 * 1024,

@@ -2,7 +2,6 @@
 
 from .coordinator import Coordinator
 from .lineage import LineageRecorder
-from .lookup import lineage
 from .publisher import Publisher
 
-__all__ = ["Coordinator", "LineageRecorder", "Publisher", "lineage"]
+__all__ = ["Coordinator", "LineageRecorder", "Publisher"]

@@ -62,7 +62,7 @@ class RedisInbox:
 
     async def touch(self, group: str, consumer: str, place: Place, entries: Sequence[Entry]) -> None:
         ids = [entry_id(entry) for entry in entries]
-        command = ("XCLAIM", keys.stream(place), group, consumer, 0, *ids, "JUSTID")
+        command: list[Argument] = ["XCLAIM", keys.stream(place), group, consumer, 0, *ids, "JUSTID"]
         await self._grouped(self._server.call(*command), group, [place])
 
     async def settle(self, group: str, place: Place, entry: Entry, outputs: Sequence[tuple[str, Frame]] = ()) -> bool:

@@ -53,7 +53,7 @@ async def _check_set_up(server: Server, allow_unsafe: bool) -> None:
 
 
 async def _check_identity(server: Server, partitions: int, store_file: Path | None) -> None:
-    remembered = store_file.read_text().strip() if store_file and store_file.exists() else ""
+    remembered = _remembered(store_file)
     flat = await server.call("HGETALL", keys.STORE)
     found = {key.decode(): value.decode() for key, value in zip(flat[::2], flat[1::2], strict=True)}
     if remembered and found.get("id") != remembered:
@@ -70,8 +70,7 @@ async def _check_identity(server: Server, partitions: int, store_file: Path | No
             mend="The number is fixed: export, and import into a new log",
         )
     if store_file and not remembered:
-        store_file.parent.mkdir(parents=True, exist_ok=True)
-        store_file.write_text(found["id"] + "\n")
+        _remember(store_file, found["id"])
 
 
 async def _created(server: Server, partitions: int) -> dict[str, str]:
@@ -85,3 +84,12 @@ async def _created(server: Server, partitions: int) -> dict[str, str]:
     )
     flat = await server.call("HGETALL", keys.STORE)
     return {key.decode(): value.decode() for key, value in zip(flat[::2], flat[1::2], strict=True)}
+
+
+def _remembered(store_file: Path | None) -> str:
+    return store_file.read_text().strip() if store_file and store_file.exists() else ""
+
+
+def _remember(store_file: Path, identity: str) -> None:
+    store_file.parent.mkdir(parents=True, exist_ok=True)
+    store_file.write_text(identity + "\n")

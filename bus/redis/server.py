@@ -128,12 +128,20 @@ def _translated(error: Exception) -> TocsinError:
     word = text.split(" ", 1)[0].rstrip(":,")
     if mend := _TRANSIENT.get(word):
         return Unavailable(f"Redis says {text[:200]}", mend=mend)
+    for phrase, mend in _PHRASES:
+        if phrase in text:
+            return Unavailable(f"Redis: {text[:200]}", mend=mend)
     for kind, mend in _KINDS:
         if isinstance(error, kind):
             return Unavailable(f"Redis: {text[:200] or type(error).__name__}", mend=mend)
     return ServerRefused(f"Redis refused: {text[:300]}")
 
 
+#: The library reports these as lost connections.
+_PHRASES = (
+    ("Authentication required", _TRANSIENT["NOAUTH"]),
+    ("username-password", _TRANSIENT["WRONGPASS"]),
+)
 #: The library takes the first word off some replies and gives them a class instead.
 _KINDS: tuple[tuple[type[Exception], str], ...] = (
     (wire.BusyLoadingError, _TRANSIENT["LOADING"]),

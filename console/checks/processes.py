@@ -1,6 +1,5 @@
 """The processes of the embedded server, as Linux shows them."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +30,7 @@ def _server(entry: Path, folder: Path) -> ServerProcess | None:
         status = dict(line.split(":\t", 1) for line in (entry / "status").read_text().splitlines() if ":\t" in line)
         if not status["Name"].startswith(("valkey", "redis")) or status["State"].startswith("Z"):
             return None
-        if not os.path.samefile(entry / "cwd", folder):  # noqa: PTH121 - Path has it only as a method of one side
+        if not (entry / "cwd").samefile(folder):
             return None
         return ServerProcess(int(entry.name), int(status["PPid"]))
     except (OSError, KeyError, ValueError):
@@ -41,7 +40,7 @@ def _server(entry: Path, folder: Path) -> ServerProcess | None:
 def supervises(pid: int, lock: Path) -> bool:
     """Whether a process is a Tocsin that holds the lock of a server's folder."""
     try:
-        return any(os.readlink(item) == str(lock.absolute()) for item in (PROC / str(pid) / "fd").iterdir())  # noqa: PTH115
+        return any(item.readlink() == lock.absolute() for item in (PROC / str(pid) / "fd").iterdir())
     except PermissionError:
         # The files of init are hidden in most containers; its command line is not.
         return _is_tocsin(pid)

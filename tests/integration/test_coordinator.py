@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import anyio
 import pytest
 
-from agents.coordinator import Coordinator, LineageRecorder, Publisher, lineage
+from agents.coordinator import Coordinator, LineageRecorder, Publisher
 from agents.coordinator.desk import Desk
 from agents.coordinator.ledger import ARTIFACT, Ledger
-from agents.coordinator.lookup import confirmed
+from agents.coordinator.lookup import confirmed, lineage
 from agents.coordinator.segments import Lane, cut, line, packed, unpacked
 from agents.parts import Batch, Context
 from contracts.errors import Diverged, NotFound, Unavailable
@@ -206,6 +206,18 @@ def test_killed_and_called_again_with_another_cut_nothing_is_lost_or_doubled(
     assert ranges[-1][1] == 45
     assert [first for first, _ in ranges[1:]] == [last + 1 for _, last in ranges[:-1]]
     assert [run.info.status for run in runs(folder)] == ["FINISHED"] * len(receipts)
+
+
+def test_a_run_that_was_begun_with_other_content_is_not_finished_with_ours(folder: Path) -> None:
+    def die(name: str) -> None:
+        if name == "params":
+            raise Killed(name)
+
+    with pytest.raises(Killed):
+        record(folder, batch(1, 30, bundle="c" * 64), die)
+    record(folder, batch(1, 30))
+    assert recorded_ids(folder) == ids(1, 30)
+    assert runs(folder)[0].data.params["bundle"] == "b" * 64
 
 
 def test_ordinals_are_compared_as_numbers(folder: Path) -> None:

@@ -184,6 +184,15 @@ async def test_a_long_table_names_its_series_in_each_row(tmp_path: Path) -> None
     ]
 
 
+async def test_series_are_admitted_in_the_order_of_the_rows(tmp_path: Path) -> None:
+    """Not in that of their names or columns."""
+    series = [("p", "a"), ("q", "b"), ("p", "b"), ("q", "b")]
+    text = "time,asset,channel,value\n" + "".join(f"{AT},{asset},{channel},1\n" for asset, channel in series)
+    found = await rows(CsvFile(path=file(tmp_path / "f.csv", text), max_series=2))
+    assert [row.verdict.name for row in found] == ["OK", "OK", "TOO_MANY_SERIES", "OK"]
+    assert found[2].note == "p/b"
+
+
 async def test_the_asset_is_the_setting_a_column_or_the_name_of_the_file(tmp_path: Path) -> None:
     """... and of the file only what may stand in a name."""
     folder = tmp_path / "val{ve}1"
@@ -218,6 +227,13 @@ async def test_a_table_of_nothing_but_wrong_cells_has_a_verdict_for_each(tmp_pat
         ("NOT_A_NUMBER", "abc"),
         ("NOT_A_NUMBER", "true"),
     ]
+
+
+async def test_a_doubled_quote_is_one(tmp_path: Path) -> None:
+    """... within quotes, in names and in cells."""
+    path = file(tmp_path / "f.csv", f'time,"5"" pipe","a,b"\n{AT},"1""2",3\n{AT},4,5\n')
+    found = (await rows(CsvFile(path=path)))[:2]
+    assert [(row.channel, row.note) for row in found] == [('5" pipe', '1"2'), ("a,b", "")]
 
 
 async def test_blanks_mean_nothing_with_trim(tmp_path: Path) -> None:

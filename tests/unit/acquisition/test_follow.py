@@ -64,6 +64,23 @@ def test_only_whole_lines_are_read(tmp_path: Path) -> None:
     reader.tail.close()
 
 
+def test_a_row_without_a_time_has_the_last_one_that_was_read(tmp_path: Path) -> None:
+    """... however long ago that was."""
+    path = tmp_path / "f.csv"
+    path.write_text(HEADER + line(1))
+    reader = Reader(path)
+    [good] = reader.new()
+    with path.open("a") as file:
+        file.write("soon,1,x\n")
+    [bad] = reader.new()
+    assert (bad.verdict.name, bad.time) == ("BAD_TIME", good.time)
+    reader = reader.again()
+    with path.open("a") as file:
+        file.write("later,1,x\n")
+    assert [row.time for row in reader.new()] == [good.time]
+    reader.tail.close()
+
+
 def test_rotation_loses_nothing(tmp_path: Path) -> None:
     """The old file is read to its end, its last line without an end too; positions go on."""
     path = tmp_path / "f.csv"

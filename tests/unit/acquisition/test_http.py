@@ -196,6 +196,21 @@ async def test_a_full_queue_and_a_slow_log_say_later() -> None:
     assert errors == ["the readings are not in the log yet", "too many requests wait for the log"]
 
 
+async def test_waiting_readings_are_bounded_too() -> None:
+    """A single large request is taken, a second one not."""
+    log = Log()
+    log.running.clear()
+    many = ONE | {"times": [1767323045] * 2000, "values": [1.5] * 2000}
+    del many["time"], many["value"]
+    async with pushing(log, queue_readings=1000) as (client, _):
+        # The first is with the log, the second waits, the third is one too many.
+        sending = [asyncio.create_task(client.post(READINGS, json=[many, many])) for _ in range(3)]
+        done, waiting = await asyncio.wait(sending, timeout=2)
+        assert [one.result().json()["error"] for one in done] == ["too many requests wait for the log"]
+        log.running.set()
+        assert [(await one).json()["accepted"] for one in waiting] == [4000, 4000]
+
+
 async def test_bodies_over_the_limit_are_refused() -> None:
     """By declared size, by real size, and by inflated size; nothing enters."""
     bomb = gzip.compress(b"0" * 10**8)

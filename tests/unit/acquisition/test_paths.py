@@ -3,8 +3,10 @@
 from contextlib import closing
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
@@ -14,9 +16,10 @@ from agents.acquisition.cells import numbers
 from agents.acquisition.csvfile import Reading
 from agents.acquisition.pieces import Piece
 from agents.acquisition.records import Records
+from agents.acquisition.rows import Rows
 from agents.acquisition.times import TimeReader
 from agents.parts import Harvest
-from tests.unit.acquisition.reads import rows_of
+from tests.unit.acquisition.reads import rows, rows_of
 
 CELLS = st.one_of(
     st.floats().map(str),
@@ -112,12 +115,12 @@ def test_rows_do_not_depend_on_how_the_bytes_arrive(data: bytes, size: int) -> N
     def found(chunk: int) -> list[tuple[int, int, str]]:
         stream, out, first = BytesIO(data), [], 0
         records = Records(lambda _: stream.read(chunk))
-        while (rows := records.rows(4, ",", (0, 3), first)) is not None:
-            good = dict(zip(rows.good.tolist(), rows.columns[3].fill_null("").to_pylist(), strict=True))
-            for row in range(rows.count):
-                said = good.get(row, str(rows.problems.get(row)))
-                out.append((first + row, int(rows.ends[row]), said))
-            first += rows.count
+        while (some := records.rows(4, ",", (0, 3), first)) is not None:
+            good = dict(zip(some.good.tolist(), some.columns[3].fill_null("").to_pylist(), strict=True))
+            for row in range(some.count):
+                said = good.get(row, str(some.problems.get(row)))
+                out.append((first + row, int(some.ends[row]), said))
+            first += some.count
         return out
 
     assert found(size) == found(1 << 20)
@@ -130,3 +133,21 @@ def test_the_fast_way_is_taken() -> None:
     assert rows is not None
     assert rows.columns[1].to_pylist() == ["2", None]
     assert rows.ends.tolist() == [5, 9]
+
+
+async def test_one_odd_row_does_not_make_thousands_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what is near it is taken apart line by line."""
+    row = b"2026-01-02T03:04:05Z,1,2\n"
+    path = tmp_path / "f.csv"
+    path.write_bytes(b"time,a,b\n" + row * 10_000 + b"odd\n" + row * 10_000)
+    slow = []
+    one_by_one = Piece.one_by_one
+
+    def counted(piece: Piece, *arguments: Any) -> Rows:
+        slow.append(piece.lines)
+        return one_by_one(piece, *arguments)
+
+    monkeypatch.setattr(Piece, "one_by_one", counted)
+    found = await rows(CsvFile(path=path))
+    assert len(found) == 40_001
+    assert 0 < sum(slow) < 2000

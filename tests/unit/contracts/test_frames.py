@@ -15,6 +15,7 @@ from contracts.events import (
     EVENTS,
     AgentStarted,
     AnomalyDetected,
+    AnyEvent,
     DeadLettered,
     Event,
     Evidence,
@@ -113,7 +114,7 @@ def test_floats_of_events_come_back_exactly(value: float) -> None:
 
 
 def test_neighbours_of_one_type_share_a_frame_in_their_order() -> None:
-    events = [started(1), started(2), ReadingsAcquired(plain(3)), started(3)]
+    events: list[AnyEvent] = [started(1), started(2), ReadingsAcquired(plain(3)), started(3)]
     found = list(encode(events, "w"))
     assert [(frame.type, frame.count) for frame in found] == [
         ("AgentStarted", 2), ("ReadingsAcquired", 3), ("AgentStarted", 1),

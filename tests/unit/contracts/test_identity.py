@@ -1,5 +1,7 @@
 """Names: the same wherever and whenever they are computed. A change here orphans every log that exists."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,12 +56,19 @@ def test_no_two_lists_of_parts_share_a_digest(one: list[str], other: list[str]) 
 
 
 def test_everything_in_an_events_cause_changes_its_id() -> None:
-    about = {"cause": "c", "time": 5, "asset": "a", "channel": "x", "discriminator": "d"}
-    body = {"agent": "a", "owner": "o", "token": 1}
-    changes = [{}, {"cause": "C"}, {"time": 6}, {"asset": "A"}, {"channel": "y"}, {"discriminator": "e"}]
-    ids = {AgentStarted.of(**{**about, **change}, **body).id for change in changes}  # type: ignore[arg-type] # as given
+    about: dict[str, Any] = {"cause": "c", "time": 5, "asset": "a", "channel": "x", "discriminator": "d"}
+    body: dict[str, Any] = {"agent": "a", "owner": "o", "token": 1}
+    changes: list[dict[str, Any]] = [
+        {},
+        {"cause": "C"},
+        {"time": 6},
+        {"asset": "A"},
+        {"channel": "y"},
+        {"discriminator": "e"},
+    ]
+    ids = {AgentStarted.of(**{**about, **change}, **body).id for change in changes}
     assert len(ids) == len(changes)
-    assert AgentStarted.of(**about, **{**body, "token": 2}).id in ids, "the body is not part of it"  # type: ignore[arg-type] # as given
+    assert AgentStarted.of(**about, **{**body, "token": 2}).id in ids, "the body is not part of it"
 
 
 @given(TEXTS, TEXTS, TEXTS, st.lists(st.integers(-(2**63), 2**63 - 1), unique=True, max_size=10))

@@ -38,9 +38,9 @@ def test_ids_agree_with_the_id_of_each_row(readings: Readings) -> None:
 
 
 def test_slices_know_their_ordinals_and_picks_do_not() -> None:
-    rows = np.arange(5)
-    readings = Readings((Series("s", "a", "c"),), np.zeros(5, np.int32), rows, rows * 1.0, rows.astype(np.uint8), rows,
-                        rows.astype(np.uint8), first=11)  # fmt: skip
+    rows, small = np.arange(5), np.arange(5, dtype=np.uint8)
+    code, value = np.zeros(5, np.int32), np.zeros(5)
+    readings = Readings((Series("s", "a", "c"),), code, rows, value, small, rows, small, first=11)
     assert [(part.first, part.last) for part in readings.cut(2)] == [(11, 12), (13, 14), (15, 15)]
     assert readings.take(np.array([3, 1])).first == 0
     assert readings.take(slice(9, 12)).first == 0
@@ -53,7 +53,9 @@ def test_columns_of_different_length_are_refused() -> None:
 
 def test_marked_changes_the_verdicts_only() -> None:
     rows = np.arange(2)
-    readings = Readings.of([Series("s", "a", "c")], np.zeros(2, np.int32), rows, rows * 1.0, rows, notes={1: "x"})
+    readings = Readings.of(
+        [Series("s", "a", "c")], np.zeros(2, np.int32), rows, rows.astype(np.float64), rows, notes={1: "x"}
+    )
     marked = readings.marked(np.array([Verdict.OK, Verdict.LATE], np.uint8))
     assert marked.verdict.tolist() == [0, 27]
     assert same(marked.marked(readings.verdict), readings)

@@ -3,11 +3,11 @@
 import numpy as np
 
 from models.drift import DriftTest
-from models.drift.bets import DEPENDENCE, LEVELS, SLOTS, book
+from models.drift.bets import DEPENDENCE, LEVELS, RECORDS, SLOTS, book
 from models.drift.chance import uniform
-from models.drift.panel import TESTED, _rank
+from models.drift.panel import TESTED
+from models.drift.ranking import Ranks, rank
 from models.drift.residuals import Residuals
-from models.drift.state import State
 from models.drift.words import Rows
 
 from .streams import noise
@@ -25,8 +25,8 @@ def test_every_bet_has_mean_one_under_uniform_ranks() -> None:
     assert b.weights.sum() == 1.0 or abs(b.weights.sum() - 1) < 1e-12
 
 
-def _ranks_of(reference: np.ndarray, live: np.ndarray) -> tuple[np.ndarray, State]:
-    """Cells of live readings; with so short a reference no autoregression is fitted."""
+def _ranks_of(reference: np.ndarray, live: np.ndarray) -> Ranks:
+    """Ranks of live readings; with so short a reference no autoregression is fitted."""
     test = DriftTest()
     state = test.start()
     test.adopt(state, 0, test.fit(reference, None))
@@ -37,21 +37,28 @@ def _ranks_of(reference: np.ndarray, live: np.ndarray) -> tuple[np.ndarray, Stat
         state.history,
         state.h,
     )
-    return _rank(state, rows, found, np.ones(1, np.bool_), book()).cells[0], state
+    return rank(state, rows, found, np.ones(1, np.bool_), book())
 
 
 def test_ranks_are_uniform_even_against_a_tiny_reference() -> None:
     """Against the reference alone, 60 readings would leave a bias that no stream length averages out."""
     b = book()
-    cells = np.concatenate([_ranks_of(noise(i, 57), noise(900 + i, 120))[0] for i in range(150)])
+    cells = np.concatenate([_ranks_of(noise(i, 57), noise(900 + i, 120)).cells[0] for i in range(150)])
     seen = np.bincount(cells, minlength=b.cells).cumsum() / len(cells)
     assert np.abs(seen - b.width.cumsum()).max() < 1.63 / len(cells) ** 0.5
+
+
+def test_the_bet_on_records_has_mean_one() -> None:
+    """It depends on how many readings went beyond the reference so far; on average it must not gain by that."""
+    gains = np.concatenate([_ranks_of(noise(i, 57), noise(900 + i, 100)).gains[0, :, RECORDS] for i in range(200)])
+    assert gains.std() > 0.1
+    assert abs(gains.mean() - 1) < 4 * gains.std() / len(gains) ** 0.5
 
 
 def test_ranks_of_tied_values_are_uniform() -> None:
     b = book()
     cells = np.concatenate(
-        [_ranks_of(np.round(noise(i, 57) / 20), np.round(noise(900 + i, 120) / 20))[0] for i in range(150)]
+        [_ranks_of(np.round(noise(i, 57) / 20), np.round(noise(900 + i, 120) / 20)).cells[0] for i in range(150)]
     )
     seen = np.bincount(cells, minlength=b.cells).cumsum() / len(cells)
     assert np.abs(seen - b.width.cumsum()).max() < 1.63 / len(cells) ** 0.5

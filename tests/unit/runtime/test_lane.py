@@ -1,8 +1,9 @@
 """A lane: recovery gives the state that was lost, poison is buried alone, refused commits change nothing."""
 
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from contracts.errors import Diverged, Fenced, PositionMoved
 from contracts.events import ClockTicked, DataQualityIncident, DeadLettered, ReadingsAcquired
 from contracts.frames import Frame, decode, encode
 from contracts.readings import Readings
-from tests.unit.runtime.counting import INPUT, Counter, Hands, feed, home, of_type, plant, story
+from tests.unit.runtime.counting import INPUT, Counter, Counts, Hands, feed, home, of_type, plant, story
 
 PLACE = Place(INPUT, 0)
 TASK = f"counter<{INPUT}"
@@ -185,9 +186,8 @@ async def test_poison_does_not_spoil_the_state_after_a_restart() -> None:
 
 async def test_two_poison_events_of_one_moment_are_two_dead_letters() -> None:
     class Choking(Counter):
-        def handle(self, event, state):  # type: ignore[no-untyped-def] # as its base
+        def handle(self, event: Any, state: Counts) -> Iterator[DataQualityIncident]:
             raise ValueError("no ticks")
-            yield
 
     bus = MemoryBus(1)
     ticks = [ClockTicked.of(cause="c", time=5, asset=asset) for asset in ("a", "b")]

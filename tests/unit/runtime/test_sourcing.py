@@ -281,6 +281,7 @@ def first_readings() -> Readings:
 
 async def test_quiet_source_stops_when_everything_stops() -> None:
     bus = MemoryBus(PARTITIONS)
+    center = runner(home(bus)).center
     for number in range(2):
         surroundings = home(bus)
         quiet = runner(surroundings, Quiet())
@@ -292,7 +293,7 @@ async def test_quiet_source_stops_when_everything_stops() -> None:
         assert not quiet.finished, number
         assert len(await acquired(bus)) == 10
     assert await finished(bus) == []
-    assert await bus.sign(quiet.center, quiet.task) == "", "the lease was given back"
+    assert await bus.sign(center, "source:plant") == "", "the lease was given back"
 
 
 async def test_source_that_was_stopped_before_its_first_harvest_begins_at_the_beginning() -> None:

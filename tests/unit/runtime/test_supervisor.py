@@ -166,8 +166,10 @@ async def test_processor_that_is_broken_for_good_does_not_stop_the_other_parts()
     bus = MemoryBus(1)
     surroundings = home(bus)
     parts = (
-        Placed("acquisition", "plant", Shelf()), Placed("broken", "broken", Broken()), Placed("counter", "counter", Counter()),
-    )  # fmt: skip
+        Placed("acquisition", "plant", Shelf()),
+        Placed("broken", "broken", Broken()),
+        Placed("counter", "counter", Counter()),
+    )
     with anyio.fail_after(10):
         async with anyio.create_task_group() as group:
             group.start_soon(pipeline(surroundings, *parts).run)
