@@ -1,7 +1,7 @@
 """From the configuration to the parts that run, with everything that does not fit reported at once."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -118,7 +118,7 @@ class Topology:
     def prepare(self, placed: Sequence[Placed], context: Context) -> None:
         """Let parts load what they need."""
         for item in placed:
-            item.part.prepare(context)
+            item.part.prepare(replace(context, agent=item.agent))
 
 
 def _named(agent: str, part: Part) -> list[Placed]:

@@ -45,13 +45,15 @@ _SUFFIXES = {".parquet": "parquet", ".pq": "parquet"}
 @click.option("--json", "as_json", is_flag=True, help="One event per line; the last line is the summary.")
 @click.option("--readings", is_flag=True, help="List every reading too.")
 @click.option("--batch-rows", type=click.IntRange(1), default=2000, show_default=True, help="Rows in one batch.")
-@click.option("--zone", default="UTC", show_default=True, help="Time zone of timestamps that name none.")
+@click.option(
+    "--zone", default="UTC", show_default=True, help="Time zone of timestamps that name none; none: refuse them."
+)
 def run(loaded: Loaded, files: tuple[Path, ...], as_json: bool, readings: bool, batch_rows: int, zone: str) -> int:
     """Read FILES (CSV or Parquet) to their end, in the given order, and list what was found.
 
     Killed half-way, the same command with the same --data-dir goes on where it stopped.
     """
-    settings = _for_files(loaded, files, batch_rows, zone)
+    settings = _for_files(loaded, files, batch_rows, None if zone == "none" else zone)
     set_up(settings.log.model_copy(update={"level": "warning"} if settings.log.level == "info" else {}))
     topology = Topology.of(settings, loaded.file)
     job = _Job(settings, topology, loaded.file.path, as_json, readings)
@@ -60,7 +62,7 @@ def run(loaded: Loaded, files: tuple[Path, ...], as_json: bool, readings: bool, 
     return Unavailable.exit_code if job.failures else 0
 
 
-def _for_files(loaded: Loaded, files: tuple[Path, ...], batch_rows: int, zone: str) -> Settings:
+def _for_files(loaded: Loaded, files: tuple[Path, ...], batch_rows: int, zone: str | None) -> Settings:
     """The settings with the files as the only sources, and without sinks that write to the screen."""
     missing = [f"{path}: no such file" for path in files if not path.is_file()]
     if missing:

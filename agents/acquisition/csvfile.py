@@ -82,7 +82,7 @@ class Reading:
         table = Table(layout, source.manner(self._name, default_asset(source.path), fast), catalog)
         fault, row, done = table.header_fault(0), 1, -1
         if old is not None:
-            fault, done = None, old["row"]
+            done = old["row"]
             if opened.direct and (old["keys"] is not None or not layout.named_by_rows):
                 opened.seek(old["place"])
                 records, row = Records(opened.read, old["place"], fast=fast), done + 1

@@ -131,12 +131,7 @@ class _Book:
             "pending": self._pending,
         }
         resume = json.dumps(state, separators=(",", ":"))
-        return Harvest(readings, resume, partial(self._settled, request))
-
-    def _settled(self, request: "Request", error: BaseException | None) -> None:
-        # Within one life of the source a request that failed gets new numbers: the ones of others are in the log.
-        self._pending = None
-        self._intake.settle(request, error)
+        return Harvest(readings, resume, partial(self._intake.settle, request))
 
 
 def _result(readings: Any) -> "Answer":

@@ -72,7 +72,7 @@ def _read(source: ParquetFile, name: str, file: Any, old: dict[str, Any] | None)
     layout, table = _table(source, name, opened)
     fault, done, begin = table.header_fault(0), -1, 0
     if old is not None:
-        fault, done = None, old["row"]
+        done = old["row"]
         if old["keys"] is not None or not layout.named_by_rows:
             begin = done
             table.recall(old["time"], old["keys"] or ())

@@ -42,12 +42,15 @@ class Anomaly(Processor[ReadingsAccepted, AnomalyDetected | AnomalyCleared, Anom
     def prepare(self, context: Context) -> None:
         from models.bundle import builtin
         from models.cache import BundleCache
+        from models.features import Identity
 
-        cache = BundleCache(context.data_dir)
-        if not self.bundle_digest:
-            cache.put(builtin(self.detector, self.parameters))
-        digest = self.bundle_digest or builtin(self.detector, self.parameters).digest
-        bundle = cache.get(digest)
+        cache, digest = BundleCache(context.data_dir), self.bundle_digest
+        if not digest:
+            made = builtin(self.detector, self.parameters)
+            cache.put(made)
+            digest = made.digest
+        # Read back even when it was just made: what is served is what was verified on disk.
+        bundle = cache.get(digest, features=Identity())
         self._model, self._manifest, self._digest = bundle.detector(), bundle.manifest, bundle.digest
         limit = self.threshold if self.threshold is not None else getattr(self._model, "threshold", None)
         if limit is None:

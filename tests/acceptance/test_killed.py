@@ -23,8 +23,8 @@ def victim(data_dir: Path, what: str) -> int:
 @pytest.mark.parametrize("what", ["valkey-server", "up coordinator", "run"])
 def test_a_killed_process_changes_nothing_in_the_log(what: str, finished: Finished) -> None:
     seed = random.randrange(1 << 30)
-    print(f"seed {seed}")
     delay = random.Random(seed).choice(_DELAYS)
+    where = f"killed {what}, seed {seed}, delay {delay} s"
     with folder() as base:
         data_dir = base / "d"
         command = ("run", finished.source, "--json", "--data-dir", data_dir, "--batch-rows", "3")
@@ -43,5 +43,5 @@ def test_a_killed_process_changes_nothing_in_the_log(what: str, finished: Finish
             output = tocsin(*command)
         else:
             assert run.returncode == 0, errors[-3000:]
-        assert rows(output)[:-1] == finished.output[:-1]
-        assert export(data_dir) == finished.exported
+        assert rows(output)[:-1] == finished.output[:-1], where
+        assert export(data_dir) == finished.exported, where

@@ -43,7 +43,7 @@ def test_each_flaw_of_a_file_gets_its_own_verdict_and_the_rest_is_accepted() -> 
     assert verdicts["missing"] == 1
     assert verdicts["not finite"] == 2
     assert verdicts["malformed row"] == 2  # a column short, and cut off at the end of the file
-    assert verdicts["bad time"] == 2  # both cells of the row have no time
+    assert verdicts["bad time"] == 1  # a row without a time is one rejection
     assert verdicts["late"] == 2
     assert verdicts["duplicate"] == 2
     assert counts["ReadingsAccepted"] + len(found) == counts["ReadingsAcquired"]
@@ -59,7 +59,7 @@ def test_what_was_in_an_unreadable_cell_is_kept() -> None:
 def test_times_without_a_zone_are_refused_where_no_zone_is_given() -> None:
     content = b"time,a\n2026-03-01 00:00:00,1\n2026-03-01T00:01:00Z,2\n"
     with folder() as base:
-        found, _ = rejected(base, "naive.csv", content, 0, "--zone", "")
+        found, _ = rejected(base, "naive.csv", content, 0, "--zone", "none")
         assert [row["verdict"] for row in found] == ["naive time"]
 
 

@@ -148,6 +148,17 @@ def test_interrupted_at_any_step_it_goes_on_and_the_alias_is_never_on_what_is_no
     assert len(list(tracking.runs(experiment, ""))) == 1
 
 
+def test_what_was_uploaded_and_is_sound_is_not_uploaded_again(
+    tracking: Tracking, cache: BundleCache, made: Bundle
+) -> None:
+    with pytest.raises(Killed):
+        Registry(tracking, cache, "tocsin", dying("end run")).publish(made.digest, NAME)
+    seen: list[str] = []
+    Registry(tracking, cache, "tocsin", seen.append).publish(made.digest, NAME)
+    assert "upload" not in seen
+    assert "verify version" in seen
+
+
 def test_the_steps_are_the_ones_that_are_tested(tracking: Tracking, cache: BundleCache, made: Bundle) -> None:
     seen: list[str] = []
     Registry(tracking, cache, "tocsin", seen.append).publish(made.digest, NAME)

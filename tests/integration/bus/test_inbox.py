@@ -1,6 +1,7 @@
 """Inbox: every entry until it is settled, and settled once, with its receipts."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import anyio
 import pytest
@@ -118,18 +119,18 @@ async def test_claim_leaves_own_entries_alone(bus: Bus) -> None:
 async def test_of_two_claims_one_gets_the_entry(bus: Bus) -> None:
     await opened(bus, 1)
     await fetched(bus)
-    await anyio.sleep(0.06)
-    two = await bus.claim(GROUP, "two", PLACE, idle_s=0.05, count=10)
-    three = await bus.claim(GROUP, "three", PLACE, idle_s=0.05, count=10)
+    await anyio.sleep(0.6)
+    two = await bus.claim(GROUP, "two", PLACE, idle_s=0.5, count=10)
+    three = await bus.claim(GROUP, "three", PLACE, idle_s=0.5, count=10)
     assert (values(two), values(three)) == ([1], [])
 
 
 async def test_touch_keeps_entries_from_being_claimed(bus: Bus) -> None:
     await opened(bus, 1, 2)
     first = await fetched(bus)
-    await anyio.sleep(0.2)
+    await anyio.sleep(0.6)
     await bus.touch(GROUP, "one", PLACE, [first[0].entry])
-    claimed = await bus.claim(GROUP, "two", PLACE, idle_s=0.15, count=10)
+    claimed = await bus.claim(GROUP, "two", PLACE, idle_s=0.5, count=10)
     assert values(claimed) == [2]
     assert [delivery.tries for delivery in await bus.unsettled(GROUP, "one", PLACE, count=10)] == [2], (
         "to be at work is not another try"
@@ -289,3 +290,36 @@ async def test_settling_without_memory_left_changes_nothing(redis_bus: RedisBus)
     assert values(await redis_bus.unsettled(GROUP, "one", PLACE, count=10)) == [1, 2]
     assert await redis_bus.settle(GROUP, PLACE, first.entry, [(RECEIPTS, frame(11))])
     assert await everything(redis_bus, RECEIPTS) == [11]
+
+
+async def test_of_two_claims_at_the_same_moment_one_gets_the_entry(
+    redis_bus: RedisBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both see it idle before either takes it."""
+    await opened(redis_bus, 1)
+    await fetched(redis_bus)
+    await anyio.sleep(0.6)
+    found: list[Delivery] = []
+    looked: list[Any] = []
+    both = anyio.Event()
+    call = redis_bus._server.call
+
+    async def pausing(*command: Any) -> Any:
+        reply = await call(*command)
+        if command[0] == "XPENDING" and "IDLE" in command:
+            looked.append(reply)
+            if len(looked) == 2:
+                both.set()
+            await both.wait()
+        return reply
+
+    async def claim(consumer: str) -> None:
+        found.extend(await redis_bus.claim(GROUP, consumer, PLACE, idle_s=0.5, count=10))
+
+    monkeypatch.setattr(redis_bus._server, "call", pausing)
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(claim, "two")
+            group.start_soon(claim, "three")
+    assert [len(reply) for reply in looked] == [1, 1]
+    assert values(found) == [1]

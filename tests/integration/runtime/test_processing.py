@@ -290,7 +290,8 @@ async def test_two_runners_share_the_work_and_one_takes_over_when_the_other_dies
         await caught_up(bus, TASK)
         took = anyio.current_time() - died
         two.stop.set()
-    assert took < 0.6 + 2.0
+    # The bound on an injected clock is tighter, and tested above; this one allows for a busy machine.
+    assert took < 0.6 + 4.0
     assert len(stale) == 2
     for partition, (token, position) in stale.items():
         with pytest.raises(Fenced):

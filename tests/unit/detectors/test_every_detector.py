@@ -56,6 +56,14 @@ def alone(detector: Detector[Any], values: Floats) -> Scores:
     return scored(detector, np.zeros(k, np.int64), np.arange(k) * 1_000_000_000, values)
 
 
+def in_step(detector: Detector[Any], values: list[Floats]) -> Scores:
+    """Scores [readings, streams] of streams of one length whose readings arrive in turn."""
+    n, k = len(values), len(values[0])
+    rows, times = np.tile(np.arange(n), k), np.repeat(np.arange(k) * 1_000_000_000, n)
+    found = scored(detector, rows, times, np.stack(values).T.ravel())
+    return Scores(found.score.reshape(k, n), found.reason.reshape(k, n))
+
+
 def same(a: Scores, b: Scores) -> bool:
     return a.score.tobytes() == b.score.tobytes() and a.reason.tobytes() == b.reason.tobytes()
 
@@ -78,11 +86,11 @@ def test_scores_are_shares_with_a_reason(detector: Detector[Any]) -> None:
     assert all(detector.reasons[code] for code in np.unique(found.reason[found.score > 0]))
 
 
-def test_a_prefix_scores_as_in_the_whole(detector: Detector[Any]) -> None:
+@pytest.mark.parametrize("end", [1, 129, 350, 601])
+def test_a_prefix_scores_as_in_the_whole(detector: Detector[Any], end: int) -> None:
     """What comes later changes nothing: no look-ahead, bit for bit."""
-    for values in streams():
-        whole, half = alone(detector, values), alone(detector, values[: ROWS // 2])
-        assert same(Scores(whole.score[: ROWS // 2], whole.reason[: ROWS // 2]), half)
+    whole, part = in_step(detector, streams()), in_step(detector, [v[:end] for v in streams()])
+    assert same(Scores(whole.score[:end], whole.reason[:end]), part)
 
 
 @pytest.mark.parametrize("cut", [1, 7, 1000])
@@ -103,14 +111,19 @@ def test_neighbours_change_nothing(detector: Detector[Any]) -> None:
 
 
 def test_many_series_in_step(detector: Detector[Any]) -> None:
-    """Series that arrive in lockstep (the vector path) score as each alone."""
-    values = np.stack(streams() * 4)
-    n, k = values.shape
-    rows, times = np.tile(np.arange(n), k), np.repeat(np.arange(k) * 1_000_000_000, n)
-    together = scored(detector, rows, times, values.T.ravel())
-    for i in range(5):
-        own = Scores(together.score.reshape(k, n)[:, i + 5], together.reason.reshape(k, n)[:, i + 5])
-        assert same(own, alone(detector, values[i]))
+    """Series that arrive in lockstep (the vector path) score as each alone, reading by reading too."""
+    together = in_step(detector, streams() * 4)
+    state = detector.start()
+    detector.grow(state, 1)
+    for i, stream in enumerate(streams()):
+        own = Scores(together.score[:, i + 5].copy(), together.reason[:, i + 5].copy())
+        assert same(own, alone(detector, stream))
+    values = streams()[0]
+    steps = [
+        detector.score(state, np.zeros(1, np.int64), np.array([t * 1_000_000_000]), values[t : t + 1])
+        for t in range(ROWS)
+    ]
+    assert np.concatenate([s.score for s in steps]).tobytes() == together.score[:, 0].tobytes()
 
 
 @pytest.mark.parametrize(("scale", "shift"), [(3.7, 0.0), (0.001, 12.5), (1.0, -1000.0), (2.5e6, 31.0)])
@@ -119,9 +132,8 @@ def test_units_do_not_matter(detector: Detector[Any], scale: float, shift: float
     if not detector.affine:
         assert type(detector).kind == "limits"
         return
-    for values in streams():
-        other = alone(detector, scale * values + shift)
-        assert np.abs(other.score - alone(detector, values).score).max() < 1e-9
+    other = in_step(detector, [scale * v + shift for v in streams()])
+    assert np.abs(other.score - in_step(detector, streams()).score).max() < 1e-9
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e151])

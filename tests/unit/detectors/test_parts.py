@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.detectors import DETECTORS, blocks, nearest
-from models.detectors.base import as_key, ticks
+from models.detectors.base import as_key, rectangles
 from models.detectors.exact import log2
 from models.detectors.records import Records
 
@@ -39,34 +39,65 @@ def test_a_huge_reading_leaves_no_rounding_error_in_the_means() -> None:
     assert np.abs(found[0, 0] - 0.1).max() < 1e-15
 
 
+@pytest.mark.parametrize("t", [1, 5, 16, 40, 256])
+def test_a_stretch_of_readings_is_as_many_steps(t: int) -> None:
+    """Windows over a stretch equal those reading by reading, bit for bit, and so does the state after it."""
+    values = np.random.default_rng(1).normal(-5, 1, (3, 700))
+    one, many = (blocks.Blocks(series=0, **blocks.empty()) for _ in range(2))
+    for state in (one, many):
+        Records().grow(state, 3)  # type: ignore[arg-type]
+    age = np.zeros(3, np.int64)
+    for start in range(0, 700, t):
+        live = np.array([0, 2]) if start == 0 else np.array([0, 1, 2])  # so that ages differ
+        part = values[live, start : start + t].T
+        steps = [blocks.windows(one, as_key(live), age[live] + i, row) for i, row in enumerate(part)]
+        found = blocks.stretch(many, as_key(live), age[live], part)
+        age[live] += len(part)
+        assert found.tobytes() == np.stack(steps).tobytes()
+        for name, array, _ in one.arrays():
+            assert array.tobytes() == getattr(many, name).tobytes(), name
+
+
 def test_distance_is_to_the_nearest_value_within_a_share_of_the_range() -> None:
     """The bounded memory answers like one that keeps every value; alone and among others alike."""
-    rng = np.random.default_rng(2)
-    values = np.cumsum(rng.normal(0, 1, (2, 3000)), axis=1)
-    memory = np.full((2, nearest.ROOM), np.inf)
-    memory[:, 0] = -np.inf
-    old = np.ones(2, np.int64)
-    kept = np.zeros(2, np.int64)
-    rows = np.array([0, 1])
-    nearest.keep(memory, kept, rows, values[:, 0], np.zeros(2))
-    for t in range(1, 3000):
-        span = np.ptp(values[:, :t], axis=1)
-        found = nearest.distances(memory, slice(0, 2), values[:, t], old)
-        alone = [nearest.distances(memory, slice(i, i + 1), values[i : i + 1, t], old[:1])[0] for i in rows]
-        assert found.tobytes() == np.array(alone).tobytes()
-        true = np.abs(values[:, :t] - values[:, t : t + 1]).min(axis=1)
-        new = np.flatnonzero(found > nearest.SHARE * span)
-        assert (found >= true).all()
-        assert (found <= true + 1.01 * nearest.SHARE * span).all()
-        if len(new):
-            nearest.keep(memory, kept, rows[new], values[new, t], nearest.SHARE * span[new])
-    assert kept.max() <= 510
+    values = np.cumsum(np.random.default_rng(2).normal(0, 1, (3000, 2)), axis=0)
+    state = nearest.Net(series=0, **nearest.empty())
+    alone = nearest.Net(series=0, **nearest.empty())
+    Records().grow(state, 2)  # type: ignore[arg-type]
+    Records().grow(alone, 2)  # type: ignore[arg-type]
+    for t in range(3000):
+        fresh = np.array([t == 0, t == 0])
+        found, low, high = nearest.novelty(state, slice(0, 2), fresh, values[t : t + 1])
+        for i in range(2):
+            one = nearest.novelty(alone, slice(i, i + 1), fresh[:1], values[t : t + 1, i : i + 1])
+            assert one[0][0, 0] == found[0, i]
+        if t:
+            true = np.abs(values[:t] - values[t]).min(axis=0)
+            assert (found[0] >= true).all()
+            assert (found[0] <= true + 1.01 * nearest.SHARE * (high - low)[0]).all()
+    assert state.kept.max() <= nearest.ROOM - 2
 
 
-def test_ticks_hold_each_series_once_in_arrival_order() -> None:
-    """The k-th tick holds the k-th reading of each series that has so many."""
+def test_one_absurd_value_does_not_stretch_the_range() -> None:
+    """The range leaves out the outermost value on each side."""
+    state = nearest.Net(series=0, **nearest.empty())
+    Records().grow(state, 1)  # type: ignore[arg-type]
+    values = np.append(np.linspace(0, 1, 50), [1e9, 0.5])[:, None]
+    _, low, high = nearest.novelty(state, slice(0, 1), np.array([True]), values)
+    assert high[-1, 0] - low[-1, 0] < 1.0
+
+
+def test_rectangles_hold_each_reading_once_in_the_order_of_its_series() -> None:
+    """A batch is cut into rectangles of readings by series."""
     rows = np.array([4, 2, 4, 4, 2, 0])
-    assert [t.tolist() for t in ticks(rows)] == [[5, 1, 0], [4, 2], [3]]
+    assert [r.tolist() for r in rectangles(rows)] == [[[5, 1, 0]], [[4, 2]], [[3]]]
+    mixed = np.random.default_rng(3).integers(0, 7, 5000)
+    cut = list(rectangles(mixed))
+    assert np.sort(np.concatenate([r.ravel() for r in cut])).tolist() == list(range(5000))
+    assert max(len(r) for r in cut) <= 256
+    for series in range(7):
+        mine = np.concatenate([r[:, mixed[r[0]] == series].ravel() for r in cut])
+        assert mine.tolist() == np.flatnonzero(mixed == series).tolist()
 
 
 def test_log2_is_right_to_the_last_digits() -> None:
@@ -77,5 +108,5 @@ def test_log2_is_right_to_the_last_digits() -> None:
 
 def test_every_kind_is_found() -> None:
     """The detectors of the tree are listed by kind."""
-    assert {"records", "limits", "ewma", "mad"} <= set(DETECTORS)
+    assert {"records", "limits", "ewma", "mad", "seasonal"} <= set(DETECTORS)
     assert all(cls.kind == kind for kind, cls in DETECTORS.items())

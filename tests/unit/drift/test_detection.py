@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from .streams import WEEK, autocorrelated, feed, noise, watch
+from .streams import MINUTE, WEEK, autocorrelated, feed, noise, watch
 
 F64 = NDArray[np.float64]
 QUIET = 700  # live readings before every change
@@ -74,6 +74,17 @@ def test_autocorrelation_and_season_are_no_drift() -> None:
     for stream in (autocorrelated(5, WEEK + 20_000, 0.9), noise(6, WEEK + 20_000) + day):
         test, state = watch(stream[:WEEK], rate=1e-6)
         assert not feed(test, state, stream[WEEK:])
+
+
+def test_the_first_readings_after_a_gap_are_not_judged() -> None:
+    """After an hour without readings an autoregression predicts nothing: each return would look like a leap."""
+    stream = autocorrelated(5, WEEK + 12_000, 0.95)
+    parts = stream[WEEK:].reshape(240, 50)[np.random.default_rng(1).permutation(240)]
+    times = (np.arange(12_000) + 60 * (np.arange(12_000) // 50) + WEEK) * MINUTE
+    test, state = watch(stream[:WEEK], rate=1e-6)
+    assert not test.update_batch(state, np.zeros(12_000, np.int64), times, parts.ravel())
+    test, state = watch(stream[:WEEK], rate=1e-6)
+    assert feed(test, state, parts.ravel())
 
 
 def test_operating_states_are_no_drift() -> None:

@@ -36,6 +36,8 @@ def _ranks_of(reference: np.ndarray, live: np.ndarray) -> Ranks:
         np.zeros((1, len(live)), np.int64),
         state.history,
         state.h,
+        cold=np.zeros((1, len(live)), np.bool_),
+        warm=state.warm,
     )
     return rank(state, rows, found, np.ones(1, np.bool_), book())
 

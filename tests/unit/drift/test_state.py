@@ -46,7 +46,8 @@ def _readings(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     values[rng.random(n) < 0.001] = np.inf
     values = np.where((rows == 2) | (rows == 4), np.round(values / 5) * 5, values)
     values[n // 2 :] += 6
-    return rows, np.arange(n, dtype=np.int64) * MINUTE, values
+    times = np.cumsum(np.where(rng.random(n) < 0.005, 50, 0.1) * MINUTE).astype(np.int64)
+    return rows, times, values
 
 
 def _feed(cuts: list[int], rearm_at: int = 4000) -> tuple[list[tuple[object, ...]], State]:

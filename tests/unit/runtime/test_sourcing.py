@@ -318,13 +318,13 @@ async def test_source_that_was_stopped_before_its_first_harvest_begins_at_the_be
 
 async def test_quiet_source_keeps_its_lease() -> None:
     bus = MemoryBus(PARTITIONS)
-    first, second = home(bus, "one", lease_s=0.3), home(bus, "two", lease_s=0.3)
+    first, second = home(bus, "one", lease_s=0.6), home(bus, "two", lease_s=0.6)
     quiet, standby = runner(first, Quiet()), runner(second, Quiet())
     async with anyio.create_task_group() as group:
         group.start_soon(quiet.run)
         await anyio.sleep(0.05)
         group.start_soon(standby.run)
-        await anyio.sleep(1.4)
+        await anyio.sleep(1.8)
         sign = await bus.sign(quiet.center, quiet.task)
         first.stop.set()
         second.stop.set()

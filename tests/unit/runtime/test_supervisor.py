@@ -112,7 +112,7 @@ async def test_runner_that_was_healthy_for_long_begins_with_a_short_pause_again(
         await until(lambda: len(bad.begun) == 7)
         surroundings.stop.set()
     pauses = [later - earlier for earlier, later in zip(bad.begun, bad.begun[1:], strict=False)]
-    assert max(pauses) < 0.4, "doubling would have come to 1.6 s"
+    assert max(pauses) < 0.7, "doubling would have come to 1.6 s"
 
 
 async def test_stop_ends_a_long_pause() -> None:
