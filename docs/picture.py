@@ -6,6 +6,7 @@
 for the MLflow run id. The output is real; a long one is cut, which it says, and the scratch folder is shown as ``~``.
 """
 
+import io
 import os
 import re
 import shutil
@@ -28,7 +29,7 @@ def main() -> None:
     source = Path(os.environ.get("TOCSIN_DATA", "")) / WANTED
     if not source.is_file():
         sys.exit(f"docs/picture.py: no {WANTED} in TOCSIN_DATA")
-    screen = Console(record=True, width=COLUMNS, file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115
+    screen = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
     with tempfile.TemporaryDirectory(prefix="tocsin-picture-") as name:
         home = Path(name)
         (home / "nab").mkdir()

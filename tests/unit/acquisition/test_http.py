@@ -143,6 +143,7 @@ async def test_a_repeated_key_answers_again_and_enters_once() -> None:
     async with pushing(log) as (client, _):
         both = [asyncio.create_task(client.post(READINGS, json=ONE, headers=key)) for _ in range(2)]
         await asyncio.wait(both, timeout=0.3)
+        assert (await client.post(READINGS, json=[ONE], headers=key)).status_code == 422
         log.running.set()
         answers = [(await one).json() for one in both]
         assert [answer["accepted"] for answer in answers] == [1, 1]

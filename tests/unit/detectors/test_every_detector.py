@@ -151,6 +151,25 @@ def test_what_is_no_number_leaves_no_trace(detector: Detector[Any], bad: float) 
     assert same(rest, scored(detector, np.zeros(ROWS, np.int64), times, values))
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e151])
+def test_a_bad_reading_beside_good_ones(detector: Detector[Any], bad: float) -> None:
+    """In one step it scores 0 and leaves no trace, and its neighbours score as without it."""
+    state, other = detector.start(), detector.start()
+    detector.grow(state, 3)
+    detector.grow(other, 3)
+    values = np.stack(streams()[:3]).T
+    values[650, 1] = bad
+    for t, row in enumerate(values):
+        time = np.full(3, t * 1_000_000_000)
+        found = detector.score(state, np.arange(3), time, row)
+        good = np.flatnonzero(np.abs(row) <= 1e150)
+        expected = detector.score(other, good, time[good], row[good])
+        assert found.score[good].tobytes() == expected.score.tobytes()
+        assert t != 650 or (found.score[1] == 0 and found.reason[1] == 0)
+    for name, array, _ in state.arrays():
+        assert array.tobytes() == getattr(other, name).tobytes(), name
+
+
 @pytest.mark.parametrize("value", [0.0, 7.3, -1e12])
 def test_a_constant_stream_is_silent(detector: Detector[Any], value: float) -> None:
     """Nothing happens, nothing is said."""

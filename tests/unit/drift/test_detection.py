@@ -126,3 +126,14 @@ def test_a_latched_series_is_silent_until_rearmed() -> None:
     assert not feed(test, state, stream[WEEK + 1000 : WEEK + 2000])
     test.rearm(state, 0)
     assert feed(test, state, stream[WEEK + 2000 :]).kind == ["mean"]
+
+
+def test_stuck_is_counted_across_batches() -> None:
+    """On coarse readings single repeats mean nothing; only their run does, however it is cut."""
+    coarse = np.round(noise(24, WEEK + 300) / 5) * 5
+    test, state = watch(coarse[:WEEK])
+    assert not feed(test, state, coarse[WEEK:])
+    found = [feed(test, state, np.full(1, 35.0), first=WEEK + 300 + i) for i in range(30)]
+    first = next(i for i, alarms in enumerate(found) if alarms)
+    assert found[first].kind == ["stuck"]
+    assert 5 <= first < 20
