@@ -116,7 +116,8 @@ class Source(Part, ABC):
         """Readings after ``resume`` (None: from the beginning), as they come.
 
         ``name`` is the name that the readings' series carry as their source. The runtime stops a source by closing
-        the iterator: hold nothing open that ``finally`` does not close.
+        the iterator: hold nothing open that ``finally`` does not close, and keep no task group or cancel
+        scope open across a ``yield``.
         """
 
 

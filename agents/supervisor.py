@@ -9,7 +9,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from bus.retry import Backoff
-from contracts.errors import TocsinError, Unavailable
+from contracts.errors import StoreLost, TocsinError, Unavailable
 from contracts.events import ReadingsAcquired
 from contracts.settings import BusSettings
 
@@ -18,12 +18,13 @@ from .runtime.home import Home, log
 from .runtime.processing import ProcessorRunner
 from .runtime.recording import RecorderRunner
 from .runtime.sinking import SinkRunner
-from .runtime.sourcing import SourceRunner
+from .runtime.sourcing import SourceRunner, single_error
 from .runtime.ticking import Ticker
 from .topology import Placed, Topology
 
 #: A runner that lived so long was healthy: its next failure begins with a short pause again.
 HEALTHY_S = 60.0
+STORE_LOOK_S = 2.0
 
 
 class Runner(Protocol):
@@ -94,11 +95,18 @@ class Supervisor:
         return out
 
     async def run(self) -> None:
-        """Run everything until ``home.stop`` is set and all runners are done."""
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._keep, "announcement", Announcement(self.home, self.placed))
-            for name, runner in self.runners().items():
-                group.start_soon(self._keep, name, runner, name=name)
+        """Run everything until ``home.stop`` is set and all runners are done.
+
+        Raises StoreLost when the log that we write to is gone.
+        """
+        with single_error():
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._watch_store)
+                async with anyio.create_task_group() as work:
+                    work.start_soon(self._keep, "announcement", Announcement(self.home, self.placed))
+                    for name, runner in self.runners().items():
+                        work.start_soon(self._keep, name, runner, name=name)
+                group.cancel_scope.cancel()
 
     async def _keep(self, name: str, runner: Runner) -> None:
         settings = self.home.settings
@@ -108,11 +116,25 @@ class Supervisor:
             try:
                 await runner.run()
                 return
+            except StoreLost:
+                # Going on would write a second truth beside the one that is missing.
+                raise
             except Exception as error:  # noqa: BLE001 - one runner's failure must not end the others
                 if self.home.clock.monotonic_s() - begun > HEALTHY_S:
                     backoff.reset()
                 await self._report(name, error, pause := backoff.pause())
                 await self.home.sleep(pause)
+
+    async def _watch_store(self) -> None:
+        while not self.home.stopping:
+            try:
+                await self.home.bus.check()
+            except StoreLost:
+                raise
+            except Unavailable:
+                # The runners say so, and wait.
+                log.debug("store could not be checked")
+            await self.home.sleep(STORE_LOOK_S)
 
     async def _report(self, name: str, error: Exception, pause: float) -> None:
         if isinstance(error, Unavailable):

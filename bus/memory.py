@@ -40,6 +40,9 @@ class MemoryBus:
 
     # ---- Log
 
+    async def check(self) -> None:
+        """Nothing can get lost but with the process."""
+
     async def read(self, after: Mapping[Place, int], *, count: int, block_s: float = 0) -> dict[Place, list[Entry]]:
         found = self._after(after, count)
         if not found and block_s > 0:

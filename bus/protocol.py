@@ -94,6 +94,13 @@ class Log(Protocol):
     @property
     def partitions(self) -> int: ...
 
+    async def check(self) -> None:
+        """Look whether this is still the log that was opened.
+
+        Raises StoreLost when the server lost its data, or another one answers.
+        """
+        ...
+
     async def read(self, after: Mapping[Place, int], *, count: int, block_s: float = 0) -> dict[Place, list[Entry]]:
         """Entries after the given ordinals, at most about ``count`` entries a place.
 

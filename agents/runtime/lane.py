@@ -6,7 +6,7 @@ from typing import Any
 from anyio import to_thread
 
 from bus.protocol import Commit, Entry, Place, Snapshot
-from contracts.errors import Diverged, TocsinError, UnreadableEvent
+from contracts.errors import Diverged, TocsinError, TooLarge, UnreadableEvent
 from contracts.events import AnyEvent, ReadingsEvent
 from contracts.frames import decode, encode
 from contracts.readings import joined
@@ -42,6 +42,7 @@ class Lane:
 
         Raises Fenced when a newer owner is there already, Diverged when the log has a hole.
         """
+        await self.home.bus.check()
         stored = int(await self.home.bus.fence(self.place.partition, self.task, self.token) or 0)
         try:
             await self._recover(stored)
@@ -158,7 +159,11 @@ class Lane:
     def _handled(self, event: AnyEvent) -> list[AnyEvent]:
         before = dump(self.state) if self._careful else None
         try:
-            return list(self.processor.handle(event, self.state))
+            found = list(self.processor.handle(event, self.state))
+            if before is not None:
+                # What cannot be written is as bad as what cannot be computed.
+                outputs(found, self.task)
+            return found
         except Exception as error:
             if before is None:
                 raise Poisoned(error) from error
@@ -180,8 +185,9 @@ class Lane:
         """As ``step``; where the processor raises, recover the state, and bury the event that it cannot handle."""
         try:
             return await self.step(entries)
-        except Poisoned as poison:
-            log.error("processor raised", task=self.task, partition=self.place.partition, cause=repr(poison.__cause__))
+        except (Poisoned, TooLarge) as poison:
+            cause = poison.__cause__ or poison
+            log.error("processor raised", task=self.task, partition=self.place.partition, cause=repr(cause))
         await self.open()
         self._careful = True
         try:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from bus.protocol import Entry, Place
-from contracts.errors import CommitRefused
+from contracts.errors import CommitRefused, Diverged
 
 from ..parts import Processor
 from .home import Home, log
@@ -52,6 +52,11 @@ class ProcessorRunner:
                 await lane.open()
             except CommitRefused as error:
                 await self._drop(partition, ownership, error)
+            except Diverged as error:
+                # This partition stays with us and stands still: another owner would fare no better.
+                log.error("partition stopped", task=self.task, partition=partition, cause=str(error))
+                del self.lanes[partition]
+                await self.home.failed(self.task, error)
         if changes.gained or changes.lost or changes.surplus:
             log.info("partitions", task=self.task, own=sorted(self.lanes))
 

@@ -97,6 +97,7 @@ class SourceRunner:
     async def _open(self) -> dict[str, str]:
         """Fence former owners off everywhere, and learn how far they came."""
         bus = self.home.bus
+        await bus.check()
         for partition in range(bus.partitions):
             self._cursors[partition] = await bus.fence(partition, self.task, self._token)
         self._mark = await bus.fence(self.center, f"{self.task}/resume", self._token)
@@ -248,7 +249,10 @@ def single_error() -> Iterator[None]:
     try:
         yield
     except BaseExceptionGroup as group:
-        raise group.exceptions[0] from group
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from group
 
 
 class SourceError(Exception):

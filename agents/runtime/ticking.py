@@ -1,7 +1,7 @@
 """Time as events: so that processors notice silence, and notice it again at the same place in every replay."""
 
 from bus.protocol import Commit
-from contracts.errors import PositionMoved
+from contracts.errors import Fenced, PositionMoved
 from contracts.events import ClockTicked
 
 from .home import Home, outputs
@@ -51,5 +51,8 @@ class Ticker:
                 await self.home.bus.commit(commit)
             except PositionMoved as error:
                 self._positions[partition] = error.found
+            except Fenced:
+                self._positions.pop(partition)
+                await self._ownership.release(partition)
             else:
                 self._positions[partition] = str(now)

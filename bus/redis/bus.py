@@ -11,8 +11,8 @@ from .snapshots import RedisSnapshots
 class RedisBus(RedisLog, RedisLedger, RedisLeases, RedisSnapshots, RedisInbox):
     """The bus on one Redis or Valkey server; see ``bus.protocol`` for what it promises."""
 
-    def __init__(self, server: Server, partitions: int) -> None:
-        RedisLog.__init__(self, server, partitions)
+    def __init__(self, server: Server, partitions: int, identity: str = "") -> None:
+        RedisLog.__init__(self, server, partitions, identity)
 
     async def close(self) -> None:
         await self._server.close()

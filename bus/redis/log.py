@@ -7,7 +7,7 @@ and do not depend on the server's clock; a hole shows by arithmetic.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from contracts.errors import Unavailable
+from contracts.errors import StoreLost, Unavailable
 
 from .. import keys
 from ..protocol import Entry, Place
@@ -22,9 +22,18 @@ _PAGE = 64
 class RedisLog:
     """The Log part of the bus."""
 
-    def __init__(self, server: Server, partitions: int) -> None:
+    def __init__(self, server: Server, partitions: int, identity: str) -> None:
         self._server = server
+        self._identity = identity
         self.partitions = partitions
+
+    async def check(self) -> None:
+        found = (await self._server.call("HGET", keys.STORE, "id") or b"").decode()
+        if self._identity and found != self._identity:
+            raise StoreLost(
+                f"this Redis lost its data: expected log {self._identity}, found {found or 'no log at all'}",
+                mend="Restore the server's data; or begin a new log: stop everything and delete the file store-id",
+            )
 
     async def read(self, after: Mapping[Place, int], *, count: int, block_s: float = 0) -> dict[Place, list[Entry]]:
         if not after:

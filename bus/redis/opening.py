@@ -24,11 +24,11 @@ async def open_bus(settings: Settings, url: str, *, store_file: Path | None = No
     server = Server(url, username=settings.redis.username, password=password, timeout_s=settings.redis.timeout_s)
     try:
         await _check_set_up(server, settings.redis.allow_unsafe)
-        await _check_identity(server, settings.bus.partitions, store_file)
+        identity = await _check_identity(server, settings.bus.partitions, store_file)
     except BaseException:
         await server.close()
         raise
-    return RedisBus(server, settings.bus.partitions)
+    return RedisBus(server, settings.bus.partitions, identity)
 
 
 async def info(server: Server) -> dict[str, str]:
@@ -52,7 +52,7 @@ async def _check_set_up(server: Server, allow_unsafe: bool) -> None:
         )
 
 
-async def _check_identity(server: Server, partitions: int, store_file: Path | None) -> None:
+async def _check_identity(server: Server, partitions: int, store_file: Path | None) -> str:
     remembered = _remembered(store_file)
     flat = await server.call("HGETALL", keys.STORE)
     found = {key.decode(): value.decode() for key, value in zip(flat[::2], flat[1::2], strict=True)}
@@ -71,6 +71,7 @@ async def _check_identity(server: Server, partitions: int, store_file: Path | No
         )
     if store_file and not remembered:
         _remember(store_file, found["id"])
+    return found["id"]
 
 
 async def _created(server: Server, partitions: int) -> dict[str, str]:

@@ -47,6 +47,18 @@ def test_a_day_without_work_is_found() -> None:
     assert all(96 * 16 <= i < 96 * 18 for i, _ in found)
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_pulses_that_stop_are_found(sign: float) -> None:
+    """A pump that starts every 12 readings stops: told within 20 readings, and in these words."""
+    rng, t = np.random.default_rng(3), np.arange(2000)
+    values = np.where(t % 12 < 2, rng.uniform(80, 100, 2000), rng.uniform(0, 10, 2000))
+    values[1500:1560] = rng.uniform(0, 10, 60)
+    found = [(i, why) for i, why in alarms(sign * values) if 1490 < i < 1600]
+    assert found
+    assert found[0][0] < 1520
+    assert {why for _, why in found} == {f"{'highs' if sign > 0 else 'lows'} stay away longer than ever before"}
+
+
 def test_a_stuck_sensor_is_a_flat_line() -> None:
     """A sensor that repeats its last value is found within 20 readings, and named."""
     values = np.random.default_rng(6).normal(0, 1, 1500)
@@ -78,6 +90,10 @@ def test_one_absurd_value_does_not_blind_it() -> None:
     values[700] = 1e30
     values[1500:1505] += 12
     assert {700, 1500} <= {i for i, _ in alarms(values)}
+    values = daily(20)
+    values[700] = 1e30
+    values[96 * 16 : 96 * 17] = np.random.default_rng(5).uniform(17, 23, 96)
+    assert 96 * 16 < [i for i, _ in alarms(values)][-1] < 96 * 17
 
 
 @pytest.mark.parametrize("kind", ["normal", "uniform", "exponential", "standard_t", "walk"])

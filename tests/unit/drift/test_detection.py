@@ -36,8 +36,8 @@ CHANGES: dict[str, tuple[Callable[[F64], F64], str, int, int]] = {
     "stuck": (lambda x: np.full(len(x), x[0]), "stuck", 0, 10),
     "missing": (_gone, "missing", 1, 40),
     "Fahrenheit": (lambda x: x * 1.8 + 32, "unit", 1, 8),
-    "kilo": (lambda x: x * 1000, "unit", 1, 4),
-    "offset": (lambda x: x - 150, "jump", -1, 4),
+    "kilo": (lambda x: x * 1000, "unit", 1, 1),
+    "offset": (lambda x: x - 150, "jump", -1, 1),
     "clipping": (lambda x: np.minimum(x, 50), "clipping", 1, 200),
 }
 
