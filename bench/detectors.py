@@ -20,7 +20,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from models.detectors import DETECTORS  # noqa: E402
+from models.detectors import DETECTORS, score_batch  # noqa: E402
 
 Tick = Callable[[int], object]
 PERIOD = 1021  # prime, so that no detector's window falls in step with it
@@ -75,6 +75,23 @@ def numpy_tick(series: int) -> Tick:
     return tick
 
 
+def batch_rate(kind: str, seconds: float) -> float:
+    """Readings per second of one series that comes in batches of 256."""
+    detector = DETECTORS[kind]()
+    state = detector.start()
+    detector.grow(state, 1)
+    rows, values = np.zeros(256, np.int64), np.tile(signal(1)[:, 0], 4)
+
+    def tick(t: int) -> object:
+        first = 256 * t % PERIOD
+        times = (256 * t + np.arange(256)) * 1_000_000_000
+        return score_batch(detector, state, rows, times, values[first : first + 256])
+
+    for t in range(8):
+        tick(t)
+    return measured(tick, 256, seconds, 8)[0]["readings_per_s"]
+
+
 def bench(kinds: list[str], series: int, seconds: float) -> dict[str, Any]:
     """All kinds and the limit for one number of series."""
     out: dict[str, Any] = {"numpy": measured(numpy_tick(series), series, min(seconds, 1))[0]}
@@ -91,6 +108,8 @@ def bench(kinds: list[str], series: int, seconds: float) -> dict[str, Any]:
             "readings_seen_each": t,
             "bytes_per_series": round(bytes_each),
         }
+        if series == 1:
+            out[kind]["in_batches_of_256"] = batch_rate(kind, seconds)
     return out
 
 

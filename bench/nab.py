@@ -28,7 +28,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from models.detectors import DETECTORS, Detector, score_batch  # noqa: E402
+from models.detectors import DETECTORS, Detector, score_batch  # noqa: E402  # after the path is set
 
 Columns = dict[str, np.ndarray[Any, np.dtype[np.float64]]]
 

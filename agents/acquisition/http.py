@@ -5,7 +5,6 @@ import ipaddress
 import json
 from collections.abc import AsyncIterator, Callable
 from functools import partial
-from time import time_ns
 from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
@@ -14,6 +13,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from contracts.errors import Unavailable
 
+from ..clock import Clock
 from ..parts import Harvest, Source
 from .settings import Fold, TimeUnit, known_zone
 from .tablesource import resumed
@@ -71,7 +71,7 @@ class HttpPush(Source):
         return self
 
     async def harvests(
-        self, name: str, resume: str | None, clock: Callable[[], int] = time_ns
+        self, name: str, resume: str | None, clock: Callable[[], int] = Clock.wall_ns
     ) -> AsyncIterator[Harvest]:
         from .intake import Intake
         from .server import Api, listening, server

@@ -13,7 +13,7 @@ class Patient(H11Protocol):
     seconds: ClassVar[float]
     _timer: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn hands in this kind
         super().connection_made(transport)
         self._watch()
 

@@ -1,7 +1,6 @@
 """A simulated plant: machines with planted faults. Nothing here was ever measured, and every name says so."""
 
 from collections.abc import AsyncIterator, Callable
-from time import time_ns
 from typing import TYPE_CHECKING, Literal
 
 import anyio
@@ -10,6 +9,7 @@ from pydantic import Field, field_validator
 
 from contracts.instants import from_iso
 
+from ..clock import Clock
 from ..parts import Harvest, Source
 from .tablesource import resumed
 
@@ -52,12 +52,12 @@ class Plant(Source):
         return start
 
     @property
-    def endless(self) -> bool:  # type: ignore[override]
+    def endless(self) -> bool:  # type: ignore[override]  # known per plant, not per class
         """Whether it goes on for ever; with ``steps`` it ends."""
         return self.steps == 0
 
     async def harvests(
-        self, name: str, resume: str | None, clock: Callable[[], int] = time_ns
+        self, name: str, resume: str | None, clock: Callable[[], int] = Clock.wall_ns
     ) -> AsyncIterator[Harvest]:
         from .simulation import Simulation
 

@@ -46,6 +46,6 @@ def rows_of(
     """Rows from their fields; None stands for a blank line."""
     good = [number for number, row in enumerate(fields) if row is not None and not isinstance(row, Problem)]
     texts = [fields[number] for number in good]
-    columns = {column: pa.array([text[column] for text in texts], pa.string()) for column in used}  # type: ignore[index]
+    columns = {column: pa.array([text[column] for text in texts], pa.string()) for column in used}  # type: ignore[index]  # no row is None here
     problems = {number: row for number, row in enumerate(fields) if isinstance(row, Problem)}
     return Rows(first, len(fields), np.array(good, np.int64), columns, problems, np.array(ends, np.int64))

@@ -128,8 +128,8 @@ class TimeReader:
 def _iso(match: "re.Match[str]") -> tuple[int, int, bool]:
     """Seconds since 1970 (local ones when naive), nanoseconds of the fraction, and whether it is naive."""
     year, month, day, hour, minute, second, fraction, zulu, sign, zone_h, zone_m = match.groups()
-    clock = datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0))  # noqa: DTZ001
-    since = clock - datetime(1970, 1, 1)  # noqa: DTZ001
+    clock = datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0))  # noqa: DTZ001  # a local time: its zone is found below
+    since = clock - datetime(1970, 1, 1)  # noqa: DTZ001  # both are local
     seconds = since.days * DAY_S + since.seconds
     if sign:
         hours, minutes = int(zone_h), int(zone_m or 0)

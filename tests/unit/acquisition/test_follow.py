@@ -183,5 +183,5 @@ async def test_it_waits_for_more_and_closes_what_it_opened(tmp_path: Path) -> No
     with path.open("a") as file:
         file.write(line(2))
     assert [row.value for row in rows_of([await anext(found)])] == ["2.0"]
-    await found.aclose()  # type: ignore[attr-defined]
+    await found.aclose()  # type: ignore[attr-defined]  # an async generator
     assert str(path) not in open_files()

@@ -360,5 +360,5 @@ def test_a_bind_to_the_outside_needs_a_token() -> None:
     for host in ("0.0.0.0", "::", "192.168.1.5", "plant.lan"):  # noqa: S104 - that it is refused is the point
         with pytest.raises(ValidationError, match="set a token"):
             HttpPush(host=host)
-        assert "secret" not in repr(HttpPush(host=host, token="secret"))  # type: ignore[arg-type]
+        assert "secret" not in repr(HttpPush(host=host, token="secret"))  # type: ignore[arg-type]  # pydantic turns it into a secret
     assert HttpPush(host="::1").host == "::1"

@@ -47,7 +47,7 @@ async def test_times_that_are_none_have_their_verdict(tmp_path: Path) -> None:
     wrong = {
         "null": pa.array([None], pa.timestamp("us", "UTC")),
         "far": pa.array([datetime(2500, 1, 1, tzinfo=UTC)], pa.timestamp("ms", "UTC")),
-        "skipped": pa.array([datetime(2026, 3, 29, 2, 30)], pa.timestamp("ms")),  # noqa: DTZ001
+        "skipped": pa.array([datetime(2026, 3, 29, 2, 30)], pa.timestamp("ms")),  # noqa: DTZ001  # a time without a zone is what is tested
         "truth": pa.array([True]),
         "not finite": pa.array([float("inf")]),
     }

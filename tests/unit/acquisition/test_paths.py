@@ -63,7 +63,7 @@ def test_a_column_of_numbers_is_read_as_its_cells(cells: list[str]) -> None:
 def test_a_column_of_times_is_read_as_its_cells(cells: list[str], zone: str, fold: str, unit: str) -> None:
     """In every zone and unit."""
     cells = [cell.encode("utf-8", "ignore").decode() for cell in cells]
-    reader = TimeReader(zone, fold, unit)  # type: ignore[arg-type]
+    reader = TimeReader(zone, fold, unit)  # type: ignore[arg-type]  # texts as hypothesis draws them
     fast, slow = (reader.many(pa.array(cells, pa.string()), fast) for fast in (True, False))
     assert [column.tolist() for column in fast[:2]] == [column.tolist() for column in slow[:2]]
     assert fast[2] == slow[2]

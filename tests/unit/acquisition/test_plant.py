@@ -101,13 +101,13 @@ async def test_a_live_plant_gives_out_what_is_due() -> None:
     now += 5 * SECOND
     second = await anext(found)
     assert sorted(set(second.readings.position.tolist())) == list(range(2, 12))
-    await found.aclose()  # type: ignore[attr-defined]
+    await found.aclose()  # type: ignore[attr-defined]  # an async generator
     now += 3600 * SECOND
     again = source.harvests("plant", second.resume, lambda: now)
     third = await anext(again)
     assert sorted(set(third.readings.position.tolist())) == list(range(12, 112))
     assert third.readings.time[0] == 1_000 * SECOND + 11 * SECOND
-    await again.aclose()  # type: ignore[attr-defined]
+    await again.aclose()  # type: ignore[attr-defined]  # an async generator
 
 
 async def test_a_plant_with_other_settings_is_another_plant() -> None:
