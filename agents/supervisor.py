@@ -48,12 +48,14 @@ class Chain:
 
 @dataclass
 class Announcement:
-    """Says once which model bundles this process serves."""
+    """Says once which agents this process runs, and which model bundles they serve."""
 
     home: Home
     placed: Sequence[Placed]
 
     async def run(self) -> None:
+        for agent in dict.fromkeys(item.agent for item in self.placed):
+            await self.home.started(agent)
         for item in self.placed:
             if item.part.bundle:
                 await self.home.loaded(item.name, item.part.bundle)
@@ -107,6 +109,14 @@ class Supervisor:
                     for name, runner in self.runners().items():
                         work.start_soon(self._keep, name, runner, name=name)
                 group.cancel_scope.cancel()
+        await self._farewell()
+
+    async def _farewell(self) -> None:
+        try:
+            for agent in dict.fromkeys(item.agent for item in self.placed):
+                await self.home.stopped(agent)
+        except TocsinError as error:
+            log.warning("the end could not be told to the log", cause=str(error))
 
     async def _keep(self, name: str, runner: Runner) -> None:
         settings = self.home.settings

@@ -86,7 +86,7 @@ class EmbeddedServer:
         while time.monotonic() < deadline:
             if not self.alive():
                 break
-            if self._answers():
+            if self.answers():
                 return
             time.sleep(0.01)
         raise Unavailable(
@@ -94,7 +94,8 @@ class EmbeddedServer:
             mend=f"See {self.folder / 'valkey.log'}",
         )
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether a server, ours or another process's, answers on the socket."""
         try:
             with socket.socket(socket.AF_UNIX) as client:
                 client.settimeout(1)

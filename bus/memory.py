@@ -43,6 +43,9 @@ class MemoryBus:
     async def check(self) -> None:
         """Nothing can get lost but with the process."""
 
+    async def fullness(self) -> float:
+        return 0.0
+
     async def read(self, after: Mapping[Place, int], *, count: int, block_s: float = 0) -> dict[Place, list[Entry]]:
         found = self._after(after, count)
         if not found and block_s > 0:

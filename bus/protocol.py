@@ -101,6 +101,10 @@ class Log(Protocol):
         """
         ...
 
+    async def fullness(self) -> float:
+        """How much of the memory that the server may use is used: 0 to 1; 0 where there is no limit."""
+        ...
+
     async def read(self, after: Mapping[Place, int], *, count: int, block_s: float = 0) -> dict[Place, list[Entry]]:
         """Entries after the given ordinals, at most about ``count`` entries a place.
 

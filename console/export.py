@@ -27,7 +27,7 @@ Range = dict[Place, tuple[int, int]]
 def export(loaded: Loaded, as_json: bool, streams: tuple[str, ...], everything: bool) -> int:
     """Write the log to standard output, ordered by partition and position, readings one by one."""
     wanted = streams or (STREAMS if everything else FACTS)
-    with Host(loaded.settings) as host:
+    with Host(loaded.settings, attach=True) as host:
         return anyio.run(_export, host, loaded, wanted, backend_options={"use_uvloop": True})
 
 

@@ -78,10 +78,14 @@ class Child:
 
 
 class Host(AbstractContextManager["Host"]):
-    """The servers and children of one data directory. Must be used from the main thread."""
+    """The servers and children of one data directory. Must be used from the main thread.
 
-    def __init__(self, settings: Settings) -> None:
+    ``attach``: use the embedded server of a service that runs already, where there is one.
+    """
+
+    def __init__(self, settings: Settings, *, attach: bool = False) -> None:
         self.settings = settings
+        self._attached = attach
         self.server: EmbeddedServer | None = None
         self.children: list[Child] = []
         if settings.redis.url is None:
@@ -107,7 +111,9 @@ class Host(AbstractContextManager["Host"]):
         except OSError as error:
             raise Unavailable(f"cannot use {self.settings.data_dir}: {error.strerror}") from error
         if self.server is not None:
-            self.server.start()
+            self._attached = self._attached and self.server.answers()
+            if not self._attached:
+                self.server.start()
         return self
 
     def spawn(self, name: str, agents: Sequence[str], config: Path, *extra: str) -> None:
@@ -142,7 +148,7 @@ class Host(AbstractContextManager["Host"]):
         deadline = time.monotonic() + _STOP_S
         for child in self.children:
             child.stop(deadline)
-        if self.server is not None:
+        if self.server is not None and not self._attached:
             self.server.stop()
 
 

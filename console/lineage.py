@@ -39,7 +39,7 @@ _SHOWN = 8
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def lineage(loaded: Loaded, alert: str, as_json: bool) -> None:
     """Explain ALERT, the id of a finding or the beginning of one: its raw readings, features, model and training."""
-    with Host(loaded.settings) as host:
+    with Host(loaded.settings, attach=True) as host:
         found = anyio.run(_explain, host, loaded, alert, backend_options={"use_uvloop": True})
     if as_json:
         document(found)

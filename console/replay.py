@@ -54,7 +54,7 @@ def replay(loaded: Loaded, since: int, until: int, diff: bool, streams: tuple[st
     findings = tuple(stream for stream in FACTS if not stream.startswith("readings."))
     chosen = streams or (tuple(s for s in FACTS if s != _INPUT) if diff else findings)
     job = _Replay(loaded, Topology.of(loaded.settings, loaded.file), since, until, chosen, as_json)
-    with Host(loaded.settings) as host:
+    with Host(loaded.settings, attach=True) as host:
         return anyio.run(job.go, host, diff, backend_options={"use_uvloop": True})
 
 

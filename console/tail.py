@@ -1,15 +1,13 @@
 """``tocsin tail``: follow events as they happen."""
 
 from fnmatch import fnmatchcase
-from typing import Any
 
 import anyio
 import click
 
 from bus.protocol import Place
 from bus.redis import open_bus
-from bus.scan import FACTS, STREAMS, read
-from contracts.events import ReadingsEvent
+from bus.scan import FACTS, STREAMS, Found, read
 from contracts.rows import rows
 
 from .host import Host
@@ -45,7 +43,7 @@ class _Follow:
         self.out = tables()
 
     async def go(self) -> None:
-        bus = await open_bus(self.loaded.settings, running_url(self.loaded))
+        bus = await open_bus(self.loaded.settings, running_url(self.loaded), create=False)
         places = [Place(stream, number) for stream in self.streams for number in range(bus.partitions)]
         after = dict.fromkeys(places, 0) if self.from_start else await bus.ends(places)
         try:
@@ -60,20 +58,17 @@ class _Follow:
         finally:
             await bus.close()
 
-    def _print(self, found: Any) -> None:
+    def _print(self, found: Found) -> None:
         if found.problem:
             say(f"{found.place.stream} of partition {found.place.partition}: {found.problem}")
         for event in found.events:
-            for row in rows(event) if isinstance(event, ReadingsEvent) or self._wanted(event) else ():
-                if not fnmatchcase(f"{row['asset']}/{row['channel']}", self.series) and self.series != "*":
+            for row in rows(event):
+                if not fnmatchcase(f"{row['asset']}/{row['channel']}", self.series):
                     continue
                 if self.as_json:
                     emit({**row, "partition": found.place.partition, "stream": found.place.stream})
                 else:
                     self.out.print(line(row), style=style(row), soft_wrap=True)
-
-    def _wanted(self, event: Any) -> bool:
-        return self.series == "*" or fnmatchcase(f"{event.asset}/{event.channel}", self.series)
 
 
 def running_url(loaded: Loaded) -> str:
@@ -87,7 +82,7 @@ def running_url(loaded: Loaded) -> str:
         return loaded.settings.redis.url
     host = Host(loaded.settings)
     assert host.server is not None  # noqa: S101 - there is no URL, so the server is ours
-    if not host.server.socket.exists():
+    if not host.server.answers():
         raise Unavailable(
             f"no service runs on {loaded.settings.data_dir}", mend="Start it with `tocsin up`, or name --redis"
         )

@@ -28,7 +28,7 @@ def top(loaded: Loaded, as_json: bool, once: bool, interval: float) -> None:
 
 
 async def _watch(loaded: Loaded, topology: Topology, as_json: bool, once: bool, interval: float) -> None:
-    bus = await open_bus(loaded.settings, running_url(loaded))
+    bus = await open_bus(loaded.settings, running_url(loaded), create=False)
     before: dict[str, tuple[float, int]] = {}
     try:
         if as_json or once:

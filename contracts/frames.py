@@ -195,11 +195,14 @@ def decode(frame: Frame, last: int = 0) -> list[AnyEvent]:
     """
     kind = EVENTS.get(frame.type)
     if kind is None:
-        raise UnknownEvent(f"no event type {frame.type!r} is known here", mend="Upgrade this agent, then redrive.")
+        raise UnknownEvent(
+            f"no event type {frame.type!r} is known here",
+            mend="Upgrade this agent; the entry is kept as a dead letter.",
+        )
     if frame.version > kind.version:
         raise FutureVersion(
             f"{frame.type} version {frame.version} was written by a newer Tocsin; this one reads up to {kind.version}",
-            mend="Upgrade this agent, then redrive.",
+            mend="Upgrade this agent; the entry is kept as a dead letter.",
         )
     try:
         if issubclass(kind, ReadingsEvent):

@@ -90,17 +90,16 @@ class SourceFailed(Event):
 
 
 class AgentStarted(Event):
-    """An agent took over a partition."""
+    """A process began to run an agent."""
 
     stream: ClassVar[str] = "lifecycle"
     operational: ClassVar[bool] = True
     agent: str
     owner: str
-    token: int
 
 
 class AgentStopped(Event):
-    """An agent gave a partition back."""
+    """A process ended an agent in order."""
 
     stream: ClassVar[str] = "lifecycle"
     operational: ClassVar[bool] = True

@@ -79,7 +79,7 @@ class BusSettings(Section):
     lease_s: float = Field(default=5.0, gt=0.1, description="a partition is free when its owner is silent so long")
     snapshot_s: float = Field(default=5.0, gt=0, description="how often state is saved, at most")
     read_events: int = Field(default=20_000, ge=1, description="most events in one read cycle of a partition")
-    tries: int = Field(default=5, ge=1, description="of a delivery or a poison event, before it is a dead letter")
+    tries: int = Field(default=10, ge=1, description="of a delivery or a poison event, before it is a dead letter")
     backoff_s: float = Field(default=0.5, gt=0, description="first pause before a retry; doubles, with jitter")
     backoff_max_s: float = Field(default=30.0, gt=0)
 

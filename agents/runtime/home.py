@@ -50,15 +50,15 @@ class Home:
         for event in events:
             await self.bus.append(Place(event.stream, partition), list(encode([event], writer)))
 
-    async def started(self, agent: str, partition: int, token: int) -> None:
-        await self.tell(
-            partition,
-            agent,
-            AgentStarted.of(**self._about(agent, token), agent=agent, owner=self.owner, token=token),
-        )
+    async def started(self, agent: str) -> None:
+        """Tell that this process runs an agent from here on."""
+        event = AgentStarted.of(**self._about(agent, self.clock.wall_ns()), agent=agent, owner=self.owner)
+        await self.tell(self.home_partition(agent), agent, event)
 
-    async def stopped(self, agent: str, partition: int, token: int) -> None:
-        await self.tell(partition, agent, AgentStopped.of(**self._about(agent, token), agent=agent, owner=self.owner))
+    async def stopped(self, agent: str) -> None:
+        """Tell that this process ended an agent in order."""
+        event = AgentStopped.of(**self._about(agent, self.clock.wall_ns()), agent=agent, owner=self.owner)
+        await self.tell(self.home_partition(agent), agent, event)
 
     async def loaded(self, agent: str, bundle: str) -> None:
         """Tell that an agent serves a bundle from here on."""

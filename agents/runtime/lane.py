@@ -81,7 +81,7 @@ class Lane:
             raise Diverged(
                 f"{self.task}: {self.place.stream} of partition {self.place.partition} should go on at "
                 f"{expected}, found {found}",
-                mend="Entries were deleted that were still needed: restore them from the archive",
+                mend="Entries were deleted that were still needed: restore the server's data from a backup",
             )
         # What comes out was committed before: only the state is wanted. An entry that was a dead letter is one again.
         await to_thread.run_sync(self._outcome, entries)

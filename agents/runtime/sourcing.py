@@ -27,6 +27,8 @@ _RESUME_S = 1.0
 #: A look at how far the readers are behind costs a round trip.
 _LAG_EVERY_S = 0.5
 _STANDBY_S = 0.5
+#: Share of the server's memory at which sources stop.
+MOST_FULL = 0.85
 
 
 class SourceRunner:
@@ -223,11 +225,17 @@ class SourceRunner:
             raise PositionMoved(f"{self.task} was taken over by another process", "")
 
     async def _wait_for_readers(self) -> None:
-        """Slow down rather than fill the server: wait while any reader is far behind."""
+        """Stop rather than fill the server: wait while any reader is far behind, or memory is short.
+
+        What is in the log needs room for what follows from it.
+        """
         announced = False
-        while not self.home.stopping and (lag := await self._lag()) > self.most_lag:
+        while not self.home.stopping:
+            lag, full = await self._lag(), await self.home.bus.fullness()
+            if lag <= self.most_lag and full <= MOST_FULL:
+                return
             if not announced:
-                log.warning("source waits for its readers", source=self.name, behind=lag, limit=self.most_lag)
+                log.warning("source waits", source=self.name, readers_behind=lag, memory_used=round(full, 2))
                 announced = True
             await self.home.sleep(_LAG_EVERY_S)
             await self._renew()

@@ -35,6 +35,12 @@ class RedisLog:
                 mend="Restore the server's data; or begin a new log: stop everything and delete the file store-id",
             )
 
+    async def fullness(self) -> float:
+        text = (await self._server.call("INFO", "memory")).decode(errors="replace")
+        said = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+        limit = int(said.get("maxmemory", "0"))
+        return int(said["used_memory"]) / limit if limit else 0.0
+
     async def read(self, after: Mapping[Place, int], *, count: int, block_s: float = 0) -> dict[Place, list[Entry]]:
         if not after:
             return {}
@@ -80,7 +86,7 @@ def _entry(name: bytes, flat: Sequence[bytes] | None) -> Entry:
     if count == b"0":
         raise Unavailable(
             f"entry {name.decode()} was written by another program",
-            mend="Only Tocsin may write to its streams: see the ACL in docker/users.acl",
+            mend="Only Tocsin may write to its streams: give other programs a user without write rights on tocsin:*",
         )
     fields = dict(zip(flat[::2], flat[1::2], strict=True)) if flat else {}
     return Entry(int(last), int(count), fields)

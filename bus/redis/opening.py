@@ -3,7 +3,7 @@
 import secrets
 from pathlib import Path
 
-from contracts.errors import ConfigError, StoreLost, StoreRefused
+from contracts.errors import ConfigError, StoreLost, StoreRefused, Unavailable
 from contracts.settings import Settings
 
 from .. import keys
@@ -13,8 +13,8 @@ from .server import Server
 FORMAT = "1"
 
 
-async def open_bus(settings: Settings, url: str, *, store_file: Path | None = None) -> RedisBus:
-    """The bus at ``url``.
+async def open_bus(settings: Settings, url: str, *, store_file: Path | None = None, create: bool = True) -> RedisBus:
+    """The bus at ``url``; a new log is begun where there is none, unless ``create`` is false.
 
     ``store_file`` remembers the identity of the log that this installation wrote to. Raises Unavailable when the
     server does not answer, StoreRefused when it is set up to lose data, StoreLost when the log is another one than
@@ -24,7 +24,7 @@ async def open_bus(settings: Settings, url: str, *, store_file: Path | None = No
     server = Server(url, username=settings.redis.username, password=password, timeout_s=settings.redis.timeout_s)
     try:
         await _check_set_up(server, settings.redis.allow_unsafe)
-        identity = await _check_identity(server, settings.bus.partitions, store_file)
+        identity = await _check_identity(server, settings.bus.partitions, store_file, create)
     except BaseException:
         await server.close()
         raise
@@ -52,7 +52,7 @@ async def _check_set_up(server: Server, allow_unsafe: bool) -> None:
         )
 
 
-async def _check_identity(server: Server, partitions: int, store_file: Path | None) -> str:
+async def _check_identity(server: Server, partitions: int, store_file: Path | None, create: bool) -> str:
     remembered = _remembered(store_file)
     flat = await server.call("HGETALL", keys.STORE)
     found = {key.decode(): value.decode() for key, value in zip(flat[::2], flat[1::2], strict=True)}
@@ -62,12 +62,14 @@ async def _check_identity(server: Server, partitions: int, store_file: Path | No
             f"this Redis lost its data: expected log {remembered}, found {what}",
             mend=f"Restore the server's data, or delete {store_file} to begin a new log",
         )
+    if not found and not create:
+        raise Unavailable("this server holds no log of Tocsin", mend="Start the service first, or correct redis.url")
     if not found:
         found = await _created(server, partitions)
     if found["partitions"] != str(partitions):
         raise ConfigError(
             [f"bus.partitions: the log was made with {found['partitions']} partitions, not {partitions}"],
-            mend="The number is fixed: export, and import into a new log",
+            mend="The number is fixed with the first start: set it back, or begin a new log elsewhere",
         )
     if store_file and not remembered:
         _remember(store_file, found["id"])

@@ -22,16 +22,16 @@ MAX_CONNECTIONS = 32
 _TRANSIENT = {
     "LOADING": "The server is loading its data: wait",
     "BUSY": "A script blocks the server: wait, or SCRIPT KILL",
-    "READONLY": "This is a replica: name the primary, or Sentinel, in redis.url",
+    "READONLY": "This is a replica: name the primary in redis.url",
     "MASTERDOWN": "The replica lost its primary: wait, or fail over",
     "CLUSTERDOWN": "The cluster misses slots: see CLUSTER INFO",
     "TRYAGAIN": "Slots are being moved: wait",
     "NOREPLICAS": "Fewer replicas than min-replicas-to-write: start them",
-    "OOM": "The server reached maxmemory: archive and trim, or raise maxmemory",
+    "OOM": "The server reached maxmemory: raise it (redis.maxmemory_mb for the embedded one)",
     "MISCONF": "The server cannot write to its disk: free space, then it recovers by itself",
     "NOAUTH": "Set redis.password, or TOCSIN_REDIS__PASSWORD_FILE",
     "WRONGPASS": "Correct redis.username and redis.password",
-    "NOPERM": "Give the user the rights in docker/users.acl",
+    "NOPERM": "Give the user all commands on the keys tocsin:*",
     "UNBLOCKED": "The stream was deleted while we waited",
 }
 

@@ -21,6 +21,8 @@ LAG = "log.lag"
 DEAD_LETTERS = "log.dead-letters"
 AGE = "log.age"
 HOUR_NS = 3600 * SECOND
+#: Ticks of the clock stand between the readings of a plant that is silent.
+TICKS = 20
 
 
 class Lane(NamedTuple):
@@ -125,13 +127,13 @@ async def dead_letters(probe: Probe) -> Finding:
     newest = max(letters, key=lambda letter: letter.time, default=None)
     reason = f"newest, of {newest.agent} at {iso(newest.time)}: {newest.reason[:200]}" if newest else "unknown"
     noun = "entry" if count == 1 else "entries"
-    mend = "tocsin export --json shows them; correct the cause, then send the data again"
+    mend = "`tocsin export --stream dead-letters` shows them; correct the cause, then send the data again"
     return warn(DEAD_LETTERS, f"{count} {noun}", reason, mend)
 
 
 async def age(probe: Probe) -> Finding:
     """How fresh the newest reading is, and whether it comes from the future."""
-    newest = await _newest(probe, await _ends(probe, ReadingsAcquired.stream))
+    newest = await _newest(probe, await _ends(probe, ReadingsAcquired.stream), back=TICKS)
     batches = [event.readings for event in newest if isinstance(event, ReadingsEvent)]
     if not batches:
         return skip(AGE, "no readings yet")
@@ -150,12 +152,12 @@ async def _ends(probe: Probe, stream: str) -> dict[Place, int]:
     return await bus.ends([Place(stream, number) for number in range(bus.partitions)])
 
 
-async def _newest(probe: Probe, ends: dict[Place, int]) -> list[AnyEvent]:
-    """The events of the last entry of each place."""
+async def _newest(probe: Probe, ends: dict[Place, int], back: int = 0) -> list[AnyEvent]:
+    """The events of the last entry of each place, and of those that hold the ``back`` events before."""
     bus = RedisBus(probe.server, probe.scene.settings.bus.partitions)
     found: list[AnyEvent] = []
     for place, end in ends.items():
-        for entry in await bus.range(place, end, end, count=1) if end else ():
+        for entry in await bus.range(place, end - back, end, count=1 + back) if end else ():
             found += decode(entry.frame(), entry.last)
     return found
 

@@ -47,7 +47,7 @@ def test_lost_group_begins_behind_what_was_settled(mark: bytes | None, begins: s
         (wire.ResponseError("UNBLOCKED the stream key no longer exists"), "deleted while we waited"),
         (wire.BusyLoadingError("Redis is loading the dataset in memory"), "wait"),
         (wire.ReadOnlyError("You can't write against a read only replica."), "name the primary"),
-        (wire.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), "archive and trim"),
+        (wire.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), "reached maxmemory"),
         (wire.TimeoutError("Timeout reading"), "does not answer"),
         (wire.ConnectionError("Error 2 connecting"), "Start the server"),
         (FileNotFoundError("valkey.sock"), "Start the server"),
