@@ -70,8 +70,8 @@ def _simulated(settings: Settings, seed: int) -> Settings:
     }
     agents = {name: agent for name, agent in settings.agents.items() if name not in ("acquisition", "notification")}
     agents["acquisition"] = AgentSettings.model_validate({"sources": {PLANT: plant}})
-    # A week is short, and much in it is seen for the first time: only what stands out is shown.
-    agents["anomaly"] = AgentSettings.model_validate({"threshold": 0.55, "clear_after": 240})
+    # One report per series and half a day: a week is short, and much in it is seen for the first time.
+    agents["anomaly"] = AgentSettings.model_validate({"clear_after": 720})
     sinks = {"file": {"kind": "file", "path": "alerts.jsonl"}}
     agents["notification"] = AgentSettings.model_validate({"sinks": sinks})
     folder = settings.data_dir / "demo" / f"{time.strftime('%Y%m%d-%H%M%S')}"

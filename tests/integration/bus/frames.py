@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 
 from bus.protocol import Bus, Commit, Entry, Place
-from contracts.events import AgentStarted, Event
+from contracts.events import Event, NotificationSent
 from contracts.frames import Frame, decode, encode
 
 STREAM = "numbers"
 TASK = "counter"
 
 
-def number(value: int) -> AgentStarted:
+def number(value: int) -> NotificationSent:
     """An event that is told apart by its number."""
-    return AgentStarted.of(cause=f"test {value}", time=value, asset="a", agent="a", owner="o", token=value)
+    return NotificationSent.of(cause=f"test {value}", time=value, asset="a", subscriber="a", key="o", attempt=value)
 
 
 def frame(*values: int, writer: str = "test") -> Frame:

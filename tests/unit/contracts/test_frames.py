@@ -13,12 +13,12 @@ from contracts import frames
 from contracts.errors import CorruptEvent, FutureVersion, TooLarge, UnknownEvent, UnreadableEvent
 from contracts.events import (
     EVENTS,
-    AgentStarted,
     AnomalyDetected,
     AnyEvent,
     DeadLettered,
     Event,
     Evidence,
+    NotificationSent,
     ReadingsAccepted,
     ReadingsAcquired,
     ReadingsEvent,
@@ -31,8 +31,8 @@ from tests.unit.contracts.columns import batches
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 
 
-def started(value: int, **extra: Any) -> AgentStarted:
-    return AgentStarted.of(cause="c", time=value, asset="a", agent="a", owner="o", token=value, **extra)
+def started(value: int, **extra: Any) -> NotificationSent:
+    return NotificationSent.of(cause="c", time=value, asset="a", subscriber="a", key="o", attempt=value, **extra)
 
 
 def plain(count: int) -> Readings:
@@ -90,7 +90,7 @@ JSON = st.recursive(
 )
 def test_events_come_back_equal_with_fields_that_we_do_not_know(rows: list[Any], extra: dict[str, Any]) -> None:
     events = [
-        AgentStarted.of(cause=cause, time=time, asset=asset, agent="a", owner="o", token=token, **extra)
+        NotificationSent.of(cause=cause, time=time, asset=asset, subscriber="a", key="o", attempt=token, **extra)
         for cause, asset, time, token in rows
     ]
     found = [back for frame in encode(events, "w") for back in decode(Frame.parse(frame.fields(), frame.count))]
@@ -117,7 +117,7 @@ def test_neighbours_of_one_type_share_a_frame_in_their_order() -> None:
     events: list[AnyEvent] = [started(1), started(2), ReadingsAcquired(plain(3)), started(3)]
     found = list(encode(events, "w"))
     assert [(frame.type, frame.count) for frame in found] == [
-        ("AgentStarted", 2), ("ReadingsAcquired", 3), ("AgentStarted", 1),
+        ("NotificationSent", 2), ("ReadingsAcquired", 3), ("NotificationSent", 1),
     ]  # fmt: skip
 
 

@@ -20,7 +20,7 @@ def test_digests_are_the_ones_that_logs_hold() -> None:
 
 def test_event_ids_are_the_ones_that_logs_hold() -> None:
     assert event_id("AnomalyDetected", "cause", "asset", "channel", 123, "") == "8af153512dce409b128e57df9a5eb14f"
-    event = AgentStarted.of(cause="c", time=5, asset="a", agent="a", owner="o", token=1)
+    event = AgentStarted.of(cause="c", time=5, asset="a", agent="a", owner="o")
     assert event.id == "74f3bbab75d2102738eeb8d6d509a62b"
     assert ReadingsAccepted.row_id("0" * 32) == "b1bff3bdc1591653e13402438973e96c"
 

@@ -170,7 +170,7 @@ def test_a_bad_reading_beside_good_ones(detector: Detector[Any], bad: float) -> 
         assert array.tobytes() == getattr(other, name).tobytes(), name
 
 
-@pytest.mark.parametrize("value", [0.0, 7.3, -1e12])
+@pytest.mark.parametrize("value", [0.0, 7.3, 1 / 3, 1e-9 / 7, -1e12])
 def test_a_constant_stream_is_silent(detector: Detector[Any], value: float) -> None:
     """Nothing happens, nothing is said."""
     if type(detector).kind != "limits":

@@ -126,3 +126,19 @@ def test_a_young_series_says_nothing() -> None:
     values = np.random.default_rng(11).normal(0, 1, 128)
     values[100] = 99.0
     assert not scores_of(values).score.any()
+
+
+def test_a_young_series_speaks_with_reserve() -> None:
+    """The same surprise scores higher after 3,000 readings than after 200."""
+    values = np.sin(np.arange(4000) * np.pi / 12)
+    early, late = values.copy(), values.copy()
+    early[204] += 0.4
+    late[3204] += 0.4
+    assert 0 < scores_of(early).score[204] < scores_of(late).score[3204] - 0.01
+
+
+def test_silence_before_does_not_deafen() -> None:
+    """A series that never moved and then lives is heard: nothing undefined is left from its silence."""
+    values = np.append(np.full(500, 7.3), np.random.default_rng(12).normal(7, 1, 20))
+    assert np.isfinite(scores_of(values).score).all()
+    assert scores_of(values).score[500:].any()
