@@ -12,7 +12,7 @@ from agents.topology import Topology
 from bus.protocol import Bus, Place
 from bus.redis import open_bus
 from bus.scan import Found, read
-from contracts.events import AnomalyDetected, DriftDetected
+from contracts.events import AnomalyDetected, DataQualityIncident, DriftDetected, Event
 from contracts.instants import SECOND, from_iso, iso
 from contracts.rows import event_row
 from contracts.settings import AgentSettings, Settings
@@ -26,7 +26,7 @@ from .render import line, style
 from .up import APART
 
 _WAIT_S = 0.3
-_STREAMS = ("anomalies", "drift")
+_STREAMS = ("anomalies", "drift", "incidents")
 PLANT = "sim-plant"
 #: A fault may be noticed a little after it is over: its channel changes back.
 _GRACE_NS = 3_600 * SECOND
@@ -123,7 +123,10 @@ class _Show:
 
     def _take(self, found: Found) -> None:
         for event in found.events:
-            if isinstance(event, AnomalyDetected | DriftDetected):
+            if not isinstance(event, Event):
+                continue
+            opened = isinstance(event, DataQualityIncident) and event.state == "open"
+            if isinstance(event, AnomalyDetected | DriftDetected) or opened:
                 self._tell(event_row(event))
 
     def _tell(self, row: dict[str, Any]) -> None:

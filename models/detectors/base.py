@@ -20,6 +20,8 @@ Bytes = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
 Key = slice | Ints
 
+CHUNK = 2048  # readings scored in one go: few enough for the processor's cache
+TALLEST = 256  # readings of one series in one go
 LARGEST = 1e150  # larger magnitudes are treated as not-a-number: their squares would overflow
 
 
@@ -74,6 +76,14 @@ class Detector(BaseModel, Generic[S], frozen=True, extra="forbid"):
     def step(self, state: S, key: Key, times: Ints, values: Floats) -> Scores:
         """Score one finite reading for each series of `key`, and learn from it."""
 
+    def run(self, state: S, key: Key, times: Ints, values: Floats) -> Scores:
+        """Score t finite readings for each series of `key`: all arrays are [t, k].
+
+        The same as t steps, bit for bit. Detectors override it where they know a faster way.
+        """
+        parts = [self.step(state, key, times[i], values[i]) for i in range(len(values))]
+        return Scores(np.stack([p.score for p in parts]), np.stack([p.reason for p in parts]))
+
     def grow(self, state: S, n: int) -> None:
         """Make room for series 0 .. n-1."""
         if n <= state.series:
@@ -120,24 +130,33 @@ def as_rows(key: Key) -> Ints:
     return np.arange(key.start, key.stop) if isinstance(key, slice) else key
 
 
-def ticks(rows: Ints) -> Iterator[Ints]:
-    """Positions of the first reading of each series, then of the second, and so on.
+def rectangles(rows: Ints) -> Iterator[Ints]:
+    """Cut a batch into rectangles [t, k] of positions: t readings in a row of the same k series.
 
-    A batch holds its readings in arrival order and series repeat; each tick holds a series once.
+    A batch holds its readings in arrival order and series repeat. Each series' readings keep their
+    order; how series are interleaved has no meaning to a detector.
     """
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
-    new = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-    nth = np.arange(len(rows)) - np.repeat(new, np.diff(np.append(new, len(rows))))
-    by_tick = np.argsort(nth, kind="stable")
-    yield from np.split(order[by_tick], np.cumsum(np.bincount(nth))[:-1])
+    first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    count = np.diff(np.append(first, len(rows)))
+    done = 0
+    for level in np.unique(count).tolist():
+        series = first[count >= level]
+        height = min(max(CHUNK // len(series), 1), TALLEST)
+        for top in range(done, level, height):
+            yield order[series + np.arange(top, min(top + height, level))[:, None]]
+        done = level
 
 
 def score_batch(detector: Detector[S], state: S, rows: Ints, times: Ints, values: Floats) -> Scores:
     """Score a batch in arrival order, in which series may repeat. Room must have been made (`grow`)."""
     out = silence(len(rows))
-    if len(rows):
-        for at in ticks(rows):
-            part = detector.score(state, rows[at], times[at], values[at])
-            out.score[at], out.reason[at] = part.score, part.reason
+    with np.errstate(all="ignore"):
+        usable = np.flatnonzero(np.abs(values) <= LARGEST)
+        if len(usable):
+            for part in rectangles(rows[usable]):
+                at = usable[part]
+                found = detector.run(state, as_key(rows[at[0]]), times[at], values[at])
+                out.score[at], out.reason[at] = found.score, found.reason
     return out

@@ -11,6 +11,7 @@ M. van Herk, A fast algorithm for local minimum and maximum filters, Pattern Rec
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,8 @@ SLOTS = 16  # blocks remembered: as many as the widest window needs
 _STRIDE = SIZE + 1  # the ends of a block, the last one empty
 _BACK = np.array([1, 4, 16])  # blocks from the current one to the one a window begins in
 _WIDTHS = np.array(WIDTHS, np.float64)
+_NEWEST_FIRST = np.arange(SIZE - 1, -1, -1)[:, None]
+_BLOCKS_AGO = np.arange(SLOTS - 1)[:, None]
 
 
 @dataclass
@@ -40,7 +43,7 @@ class Blocks(State):
     whole_min: Floats = column(np.inf)
 
 
-def empty() -> dict[str, Floats]:
+def empty() -> dict[str, Any]:
     """Arrays for zero series."""
     head, tail, whole = np.empty(0), np.empty((0, SLOTS * _STRIDE)), np.empty((0, 3))
     return {
@@ -79,20 +82,90 @@ def windows(state: Blocks, key: Key, at: Ints, values: Floats) -> Floats:
     return out
 
 
+def stretch(state: Blocks, key: Key, at: Ints, values: Floats) -> Floats:
+    """The same as `windows` for t readings of each series: float64[t, k, 3, 3] from float64[t, k].
+
+    All blocks that the stretch touches are worked on at once, aligned so that row 0 begins a block.
+    """
+    t, k = values.shape
+    if t < SIZE:
+        return np.stack([windows(state, key, at + i, values[i]) for i in range(t)])
+    rows, place = as_rows(key), at & (SIZE - 1)
+    count = (int(place.max()) + t + SIZE - 1) // SIZE
+    spot = (place + np.arange(t)[:, None]) * k + np.arange(k)
+    aligned = np.zeros((count * SIZE, k))
+    aligned[:SIZE] = state.block[rows].T
+    aligned.reshape(-1)[spot] = values
+    ended = (place + t) // SIZE
+    newest = np.arange(max(0, t - SIZE), t)[:, None]
+    state.block[rows, (at + newest) & (SIZE - 1)] = values[newest[:, 0]]
+    out = np.empty((t, k, 3, 3))
+    for i, (ufunc, name) in enumerate(((np.add, "sum"), (np.maximum, "max"), (np.minimum, "min"))):
+        found = _aligned(state, name, ufunc, rows, at // SIZE, ended, aligned.reshape(count, SIZE, k))
+        getattr(state, f"head_{name}")[rows] = found[3].take(spot[-1])
+        for j in range(3):
+            out[:, :, i, j] = found[j].take(spot)
+    out[:, :, 0] /= _WIDTHS
+    return out
+
+
+def _aligned(
+    state: Blocks, name: str, ufunc: np.ufunc, rows: Ints, number: Ints, ended: Ints, blocks: Floats
+) -> list[Floats]:
+    """Window values for each place of each block [count, 16, k], by width, and those of block beginnings.
+
+    number: of the first block; ended: how many of the blocks are full. Their ends are stored.
+    """
+    count, _, k = blocks.shape
+    tail = getattr(state, f"tail_{name}").reshape(-1, SLOTS, _STRIDE)
+    whole = getattr(state, f"whole_{name}")
+    past = (number - np.arange(SLOTS, 0, -1)[:, None]) & (SLOTS - 1)
+    ends = np.concatenate((np.moveaxis(tail[rows, past], 2, 1), np.empty((count, _STRIDE, k))))
+    ends[SLOTS:, SIZE] = ends[0, SIZE]
+    by_place = blocks.swapaxes(0, 1)
+    ends[SLOTS:, SIZE - 1 :: -1] = _running(ufunc, by_place[::-1].copy()).swapaxes(0, 1)
+    head = np.ascontiguousarray(_running(ufunc, by_place.copy()).swapaxes(0, 1))
+    # Whole blocks between the one a window begins in and the current one, the newest first.
+    ago = np.arange(SLOTS - 1, 0, -1)[:, None]
+    middle = _running(ufunc, ends[ago + np.arange(count + 1), 0])
+    moved = np.flatnonzero(ended)
+    whole[rows[moved], 1] = middle[2, ended[moved], moved]
+    whole[rows[moved], 2] = middle[14, ended[moved], moved]
+    between = (whole[rows, 0], middle[2, :count, None], middle[14, :count, None])
+    out = [
+        ufunc(ufunc(ends[SLOTS - back : SLOTS - back + count, 1:], blocks_between), head)
+        for back, blocks_between in zip((1, 4, 16), between, strict=True)
+    ]
+    nth = np.arange(count)[:, None]
+    b, j = np.nonzero((ended > nth) & (ended <= nth + SLOTS))
+    tail[rows[j], (number[j] + b) & (SLOTS - 1)] = ends[SLOTS + b, :, j]
+    return [*out, head]
+
+
 def _close(state: Blocks, rows: Ints, number: Ints) -> None:
     """A block is full: store what its ends amount to, and sum up the whole blocks of the next windows."""
-    back = state.block[rows, ::-1]
-    spot = (number & (SLOTS - 1))[:, None] * _STRIDE + np.arange(SIZE - 1, -1, -1)
-    each = rows[:, None]
-    state.tail_sum[each, spot] = np.add.accumulate(back, axis=1)
-    state.tail_max[each, spot] = np.maximum.accumulate(back, axis=1)
-    state.tail_min[each, spot] = np.minimum.accumulate(back, axis=1)
+    start = rows * (SLOTS * _STRIDE)
+    ends = start + (number & (SLOTS - 1)) * _STRIDE + _NEWEST_FIRST
     # From the newest block backwards: 3 whole blocks of a window of 64, 15 of one of 256.
-    past = ((number[:, None] - np.arange(SLOTS - 1)) & (SLOTS - 1)) * _STRIDE
-    sums = np.add.accumulate(state.tail_sum[each, past], axis=1)
-    most = np.maximum.accumulate(state.tail_max[each, past], axis=1)
-    least = np.minimum.accumulate(state.tail_min[each, past], axis=1)
-    for j, whole in ((1, 2), (2, 14)):
-        state.whole_sum[rows, j] = sums[:, whole]
-        state.whole_max[rows, j] = most[:, whole]
-        state.whole_min[rows, j] = least[:, whole]
+    past = start + ((number - _BLOCKS_AGO) & (SLOTS - 1)) * _STRIDE
+    readings = state.block.reshape(-1).take(rows * SIZE + _NEWEST_FIRST)
+    for ufunc, tail, whole in (
+        (np.add, state.tail_sum, state.whole_sum),
+        (np.maximum, state.tail_max, state.whole_max),
+        (np.minimum, state.tail_min, state.whole_min),
+    ):
+        flat = tail.reshape(-1)
+        flat[ends] = _running(ufunc, readings.copy())
+        blocks = _running(ufunc, flat.take(past))
+        whole[rows, 1] = blocks[2]
+        whole[rows, 2] = blocks[14]
+
+
+def _running(ufunc: np.ufunc, values: Floats) -> Floats:
+    """`ufunc.accumulate` along the first axis, in place when there is much: a row at a time is then faster."""
+    if values[0].size < 100:
+        few: Floats = ufunc.accumulate(values, axis=0)
+        return few
+    for i in range(1, len(values)):
+        ufunc(values[i - 1], values[i], out=values[i])
+    return values

@@ -5,9 +5,12 @@ value kept before (a net in the sense of Kolmogorov's epsilon-nets). So the memo
 the distance it answers is right within that share of the range.
 """
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
-from .base import Floats, Ints, Key, as_rows
+from .base import Flags, Floats, Ints, Key, State, as_rows, column
 
 # The share is no round number, so that readings on a grid (integers, say) do not lie exactly on the
 # boundary between kept and not kept, where rounding would decide.
@@ -15,22 +18,63 @@ SHARE = 0.00395437216
 ROOM = 512  # a power of two, and at least 2 / SHARE: thinning then always frees half
 
 
-def distances(memory: Floats, key: Key, values: Floats, seen: Ints) -> Floats:
-    """Distance of each value to the nearest one kept for its series; inf while there is none.
+@dataclass
+class Net(State):
+    """The values kept, 4 KB, and the ends of the range."""
 
-    memory: float64[n, ROOM]; each row ascends from -inf and is padded with inf. seen: int64[k], 0 for a
-    series whose row is still to be prepared.
+    memory: Floats = column(np.inf)
+    kept: Ints = column()
+    low: Floats = column()
+    high: Floats = column()
+
+
+def empty() -> dict[str, Any]:
+    """Arrays for zero series."""
+    flat = np.empty(0)
+    return {"memory": np.empty((0, ROOM)), "kept": np.empty(0, np.int64), "low": flat, "high": flat}
+
+
+def novelty(state: Net, key: Key, fresh: Flags, values: Floats) -> tuple[Floats, Floats, Floats]:
+    """Distances of values to the nearest ones kept before, and the range before: float64[t, k] each.
+
+    The range is its low and its high end. What is new enough is kept. fresh: bool[k], series without a
+    reading yet; their first distance is infinite.
     """
-    fresh = np.flatnonzero(seen == 0)
-    if len(fresh):
-        memory[as_rows(key)[fresh], 0] = -np.inf
-    if len(values) == 1 and isinstance(key, slice):
+    rows = as_rows(key)
+    state.memory[rows[fresh], 0] = -np.inf
+    away, low, high = np.empty_like(values), np.empty_like(values), np.empty_like(values)
+    done, ahead = 0, 16
+    while done < len(values):
+        found = _distances(state.memory, key, values[done : done + ahead])
+        gap = SHARE * (state.high[key] - state.low[key])
+        new = found > gap
+        hits = np.flatnonzero(new.any(axis=1))
+        # Distances hold up to the first reading that is kept: the next ones have one more neighbour.
+        size = int(hits[0]) + 1 if len(hits) else len(found)
+        part = slice(done, done + size)
+        away[part], low[part], high[part] = found[:size], state.low[key], state.high[key]
+        done += size
+        if len(hits):
+            at = np.flatnonzero(new[size - 1])
+            keep(state, rows[at], values[done - 1, at], gap[at])
+            ahead = max(4, ahead // 2)
+        else:
+            ahead *= 2
+    return away, low, high
+
+
+def _distances(memory: Floats, key: Key, values: Floats) -> Floats:
+    """Distance of each value [t, k] to the nearest one in its series' row.
+
+    Rows ascend from -inf and are padded with inf.
+    """
+    if values.shape[1] == 1 and isinstance(key, slice):
         row = memory[key.start]
-        at = int(np.searchsorted(row, values[0]))
-        one: Floats = np.minimum(values - row[at - 1], row[at] - values)
+        spots = np.searchsorted(row, values)
+        one: Floats = np.minimum(values - row[spots - 1], row[spots] - values)
         return one
     flat = memory.reshape(-1)
-    spots = as_rows(key) * ROOM
+    spots = np.broadcast_to(as_rows(key) * ROOM, values.shape)
     half = ROOM >> 1
     while half:  # the last position whose value is below the one looked up; -inf always is
         ahead = spots + half
@@ -40,8 +84,9 @@ def distances(memory: Floats, key: Key, values: Floats, seen: Ints) -> Floats:
     return out
 
 
-def keep(memory: Floats, kept: Ints, rows: Ints, values: Floats, gap: Floats) -> None:
+def keep(state: Net, rows: Ints, values: Floats, gap: Floats) -> None:
     """Keep one more value for each of these series; thin out the rows that have become full."""
+    memory, kept = state.memory, state.kept
     kept[rows] += 1
     used = kept[rows]
     memory[rows, used] = values
@@ -49,14 +94,11 @@ def keep(memory: Floats, kept: Ints, rows: Ints, values: Floats, gap: Floats) ->
     memory[rows, :width] = np.sort(memory[rows, :width], axis=1)
     for row, space in zip(rows[used >= ROOM - 2], gap[used >= ROOM - 2], strict=True):
         _thin(memory, kept, int(row), float(space))
-
-
-def span(memory: Floats, kept: Ints, rows: Ints) -> tuple[Floats, Floats]:
-    """Ends of the range: the second lowest and second highest value kept, so that one absurd reading
-    does not make all others look alike. The outermost ones while there are no more than three.
-    """
-    trim = (kept[rows] > 3).astype(np.int64)
-    return memory[rows, 1 + trim], memory[rows, kept[rows] - trim]
+    # The range ends at the second lowest and second highest value, so that one absurd reading does not
+    # make all others look alike; at the outermost ones while there are no more than three.
+    used = kept[rows]
+    trim = (used > 3).astype(np.int64)
+    state.low[rows], state.high[rows] = memory[rows, 1 + trim], memory[rows, used - trim]
 
 
 def _thin(memory: Floats, kept: Ints, row: int, gap: float) -> None:

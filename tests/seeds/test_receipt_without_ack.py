@@ -17,7 +17,7 @@ from contracts.frames import Frame
 from tests.conftest import PARTITIONS
 from tests.integration.bus.frames import STREAM, everything, frame
 from tests.seeds.mutants import once
-from tests.servers import Fate, LiveServer, proxied
+from tests.servers import Fate, LiveServer, always, proxied
 
 PLACE = Place(STREAM, 0)
 Outputs = Sequence[tuple[str, Frame]]
@@ -51,6 +51,7 @@ async def check(server: LiveServer, kind: type[RedisBus], number: int) -> None:
         proxy.plan = lambda request: passing.pop() if passing else dying(request)
         with suppress(Unavailable):
             await bus.settle("pager", PLACE, first.entry, [("receipts", frame(11))])
+        proxy.plan = always
         for again in await bus.unsettled("pager", "one", PLACE, count=10):
             await bus.settle("pager", PLACE, again.entry, [("receipts", frame(11))])
         found = await everything(bus, "receipts")

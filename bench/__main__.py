@@ -1,0 +1,33 @@
+"""``make bench``: every benchmark here, one after the other, each in a process of its own.
+
+Absolute times mean nothing on a shared machine: each benchmark prints its limit and its peers from the same run.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+#: Module, arguments, and whether it needs the recorded data.
+BENCHES: tuple[tuple[str, tuple[str, ...], bool], ...] = (
+    ("bench.bus", ("--quick",), False),
+    ("bench.detectors", (), False),
+    ("bench.nab", (), True),
+)
+
+
+def main() -> int:
+    data = Path(os.environ.get("TOCSIN_DATA", ROOT.parent / "shared" / "data"))
+    worst = 0
+    for module, arguments, needs_data in BENCHES:
+        if needs_data and not data.is_dir():
+            print(f"== {module}: left out, no recorded data at {data} (set TOCSIN_DATA)", flush=True)
+            continue
+        print(f"== {module}", flush=True)
+        worst = max(worst, subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT, check=False).returncode)
+    return worst
+
+
+if __name__ == "__main__":
+    sys.exit(main())
