@@ -5,6 +5,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,10 +27,10 @@ BODIES = (
 Reader = Callable[[str], float | None]
 
 
-def by_float(text: str) -> float | None:
+def by_float(text: Any) -> float | None:
     try:
         return float(text)
-    except ValueError:
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

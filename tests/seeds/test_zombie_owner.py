@@ -12,7 +12,9 @@ from tests.integration.bus.frames import TASK, everything, step
 from tests.seeds.mutants import Mutation, ours, without
 
 #: The position is compared, the token is not: that the new owner has not committed yet is enough for the old one.
-POSITION_ONLY = without("commit", "if seen[1] and tonumber(seen[1]) > tonumber(ARGV[2]) then return {'FENCED', seen[1]} end")
+POSITION_ONLY = without(
+    "commit", "if seen[1] and tonumber(seen[1]) > tonumber(ARGV[2]) then return {'FENCED', seen[1]} end"
+)
 
 
 async def check(bus: RedisBus, mutate: Mutation) -> None:
