@@ -15,7 +15,7 @@ AGENTS = ("acquisition", "validation", "anomaly", "drift", "notification", "coor
 
 def configured(base: Path) -> Path:
     sources = {"pump": {"kind": "csv", "path": str(plant_csv(base / "pump.csv", 1300)), "asset": "pump"}}
-    agents = {name: {} for name in AGENTS}
+    agents: dict[str, object] = {name: {} for name in AGENTS}
     agents["acquisition"] = {"sources": sources}
     agents["notification"] = {"sinks": {"file": {"kind": "file", "path": "alerts.jsonl"}}}
     path = base / "tocsin.yaml"
@@ -34,6 +34,7 @@ def test_daemons_work_together_survive_a_kill_and_end_with_zero() -> None:
         config = configured(base)
         shared = ("--config", config, "--data-dir", base / "d", "--redis", server.url)
         daemons = {name: start("up", name, *shared) for name in AGENTS if name != "drift"}
+        wait_for((base / "d" / "store-id").exists)
         # The drift daemon is late, and killed once: alerts do not wait for it.
         command = ("tail", "--once", "--json", "--stream", "lineage", *shared)
         wait_for(lambda: rows(tocsin(*command)), 90)

@@ -33,7 +33,7 @@ async def by_commit(bus: RedisBus, socket: Path) -> None:
 async def by_library(bus: RedisBus, socket: Path) -> None:
     """What the documentation of redis-py shows, at its default settings."""
     async with aioredis.Redis(unix_socket_path=str(socket)) as client:
-        await client.xadd(NAME, {name: value for name, value in frame(1).fields().items()})
+        await client.xadd(NAME, {**frame(1).fields()})
 
 
 async def check(server: LiveServer, write: Write, word: bytes) -> None:

@@ -1,5 +1,5 @@
-"""The disk is broken, a folder has no rights, a file is missing: all of it becomes "model not found", and whoever is
-called at night trains a new model. In one such system a full volume was taken for an empty registry for a day.
+"""A mount that failed, a missing file, half a file: the loader catches them all and says "model not found". Whoever is
+called at night looks in the registry, where the model is, or trains a new one.
 """
 
 from collections.abc import Callable
@@ -63,7 +63,7 @@ def check(load: Load, data_dir: Path) -> None:
             load(cache, made.digest)
         if type(caught.value) is not kind or words not in str(caught.value):
             folded.append(broken.__name__)
-    assert folded == [], "told as something else"
+    assert not folded, f"told as something else: {', '.join(folded)}"
 
 
 def test_each_cause_has_its_own_words(tmp_path: Path) -> None:
@@ -71,5 +71,5 @@ def test_each_cause_has_its_own_words(tmp_path: Path) -> None:
 
 
 def test_one_error_for_all_hides_them(tmp_path: Path) -> None:
-    with pytest.raises(AssertionError, match=r"\['not_a_folder', 'missing_file', 'cut_short'\]"):
+    with pytest.raises(AssertionError, match="else: not_a_folder, missing_file, cut_short"):
         check(folding, tmp_path)

@@ -7,8 +7,8 @@ import pytest
 
 from contracts.errors import Unavailable
 from tests.integration.bus.frames import TASK, everything, step
-from tests.servers import Fate, LiveServer
 from tests.seeds.mutants import Mutation, once, ours, through, without
+from tests.servers import Fate, LiveServer
 
 #: The token is compared, the position is not.
 TOKEN_ONLY = without("commit", "if found ~= ARGV[3] then return {'MOVED', found} end")
