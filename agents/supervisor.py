@@ -16,9 +16,10 @@ from contracts.settings import BusSettings
 from .parts import Processor, Recorder, Sink, Source
 from .runtime.home import Home, log
 from .runtime.processing import ProcessorRunner
+from .runtime.receipts import single_error
 from .runtime.recording import RecorderRunner
 from .runtime.sinking import SinkRunner
-from .runtime.sourcing import SourceRunner, single_error
+from .runtime.sourcing import SourceRunner
 from .runtime.ticking import Ticker
 from .topology import Placed, Topology
 

@@ -2,8 +2,8 @@
 
     python -m bench.bus [--quick] [--json]
 
-Raw is redis-py as people use it, with pipelines of 500 and no decoding; raw columns are the same bytes as ours, written and read without
-a frame. Rounds are interleaved and medians taken, because the machine's speed drifts.
+Raw is redis-py as people use it, with pipelines of 500 and no decoding; raw columns are the same bytes as ours, written
+and read without a frame. Rounds are interleaved and medians taken, because the machine's speed drifts.
 
     publish_script_vs_raw   500 events a commit / pipelined XADD of the same JSON, one entry each
     ordered_vs_raw          XREAD, digest, decoding and typed events / XREADGROUP + XACK without decoding

@@ -5,6 +5,8 @@ from .protocol import Place
 PREFIX = "tocsin"
 #: Identity of the store: when it is missing, the server lost its data or is another one.
 STORE = f"{PREFIX}:store"
+#: Written only to learn when it, and so everything before it, is on disk.
+PERSISTED = f"{PREFIX}:persisted"
 
 
 def stream(place: Place) -> str:

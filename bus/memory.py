@@ -119,6 +119,9 @@ class MemoryBus:
     async def positions(self, partition: int) -> dict[str, str]:
         return {task: position for (number, task), position in self._positions.items() if number == partition}
 
+    async def persist(self) -> None:
+        """Nothing here is ever on a disk."""
+
     async def append(self, place: Place, frames: Sequence[Frame]) -> int:
         for frame in frames:
             self._append(place, frame)

@@ -147,6 +147,13 @@ class Ledger(Protocol):
         """The stored position of every task of a partition."""
         ...
 
+    async def persist(self) -> None:
+        """Wait until everything that was committed so far is on the server's disk, where the server can tell.
+
+        Raises Unavailable when that takes too long.
+        """
+        ...
+
     async def append(self, place: Place, frames: Sequence[Frame]) -> int:
         """Append operational events, at least once; returns the last ordinal."""
         ...

@@ -54,7 +54,9 @@ class Drift(Processor[ReadingsAccepted, DriftDetected, DriftState]):
     """
 
     false_alarms_per_year: float = Field(default=1.0, gt=0, le=1e6, description="per series, while nothing changes")
-    reference_readings: int = Field(default=500, ge=50, le=20_000)
+    reference_readings: int = Field(
+        default=1_000, ge=50, le=20_000, description="the first readings of a series; two days or more are best"
+    )
 
     _test: Any = PrivateAttr(default=None)
     _environment: str = PrivateAttr(default="")

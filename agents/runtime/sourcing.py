@@ -7,8 +7,8 @@ A push source cannot repeat: it gets its positions reserved before, and confirms
 """
 
 import json
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import cast
 
 import anyio
@@ -21,6 +21,7 @@ from contracts.identity import partition_of
 
 from ..parts import Harvest, Source
 from .home import Home, log, outputs
+from .receipts import Receipts, single_error
 
 #: How often a source that can repeat says where to go on.
 _RESUME_S = 1.0
@@ -108,17 +109,27 @@ class SourceRunner:
         return mark
 
     async def _read(self, resume: str | None) -> None:
+        with single_error():
+            async with anyio.create_task_group() as group:
+                receipts = Receipts(self.home)
+                group.start_soon(receipts.run)
+                resume = await self._take_all(resume, receipts)
+                await receipts.close()
+        if resume is None and not self.finished:
+            return
+        await self._remember(resume or "", finished=self.finished)
+
+    async def _take_all(self, resume: str | None, receipts: Receipts) -> str | None:
+        """Take harvests until the source ends or everything stops; returns where to go on."""
         async with aclosing(self._harvests(resume)) as harvests:
             async for harvest in harvests:
-                await self._take(harvest)
+                await self._take(harvest, receipts)
                 resume = harvest.resume
                 if self.home.stopping:
                     break
             else:
                 self.finished = not self.home.stopping
-        if resume is None and not self.finished:
-            return
-        await self._remember(resume or "", finished=self.finished)
+        return resume
 
     async def _harvests(self, resume: str | None) -> AsyncGenerator[Harvest, None]:
         """The source's harvests, its own errors told apart from ours."""
@@ -152,7 +163,7 @@ class SourceRunner:
 
     # ---- readings
 
-    async def _take(self, harvest: Harvest) -> None:
+    async def _take(self, harvest: Harvest, receipts: Receipts) -> None:
         try:
             if harvest.settled is not None:
                 await self._remember(harvest.resume)
@@ -163,7 +174,7 @@ class SourceRunner:
             raise
         self.readings += len(harvest.readings)
         if harvest.settled is not None:
-            harvest.settled(None)
+            receipts.owe(harvest.settled)
         now = self.home.clock.monotonic_s()
         if harvest.settled is None and now >= self._resume_after:
             await self._remember(harvest.resume)
@@ -249,18 +260,6 @@ class SourceRunner:
                 if end:
                     worst = max(worst, end - int(await bus.position(place.partition, reader) or 0))
         return worst
-
-
-@contextmanager
-def single_error() -> Iterator[None]:
-    """The first error of a task group as itself: callers tell errors apart by their class."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from group
 
 
 class SourceError(Exception):

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 
-from contracts.errors import Fenced, PositionMoved
+from contracts.errors import Fenced, PositionMoved, Unavailable
 from contracts.frames import Frame
 
 from .. import keys
 from ..protocol import Commit, Place
-from .server import Argument, Server
+from .server import Argument, Server, ServerRefused
+
+#: With `appendfsync everysec` the disk is at most two seconds behind.
+_PERSIST_MS = 3_000
 
 
 class RedisLedger:
@@ -54,6 +57,20 @@ class RedisLedger:
             for name, value in pairs
             if name.startswith(b"position:")
         }
+
+    async def persist(self) -> None:
+        # The server answers for what this very connection wrote: so write something, and ask on the same one. The file
+        # is written in order, so all earlier commits are on disk then, too.
+        commands = (("HINCRBY", keys.PERSISTED, "asked", 1), ("WAITAOF", 1, 0, _PERSIST_MS))
+        try:
+            _, found = await self._server.many(commands)
+        except ServerRefused:
+            # Before Redis 7.2 no server can tell; there only `appendfsync always` promises it.
+            return
+        if found[0] < 1:
+            raise Unavailable(
+                f"nothing reached the server's disk in {_PERSIST_MS / 1000:.0f} s", mend="See whether the disk is full"
+            )
 
     async def append(self, place: Place, frames: Sequence[Frame]) -> int:
         arguments: list[Argument] = [place.stream]

@@ -1,6 +1,7 @@
 """Cuts a batch into panels (series x time) that the test can take in one step."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -32,14 +33,8 @@ def run(state: State, rows: I64, times: I64, values: F64, epoch: int) -> Alarms:
         for hit in step(state, series, times[places], values[places], book(), epoch):
             finding = explain(state, hit, book())
             place = int(places[int(np.flatnonzero(series == hit.row)[0]), hit.at])
-            findings.append(_at(finding, place))
+            findings.append(replace(finding, at=place))
     return collect(findings)
-
-
-def _at(finding: Finding, place: int) -> Finding:
-    from dataclasses import replace
-
-    return replace(finding, at=place)
 
 
 def _panels(state: State, rows: I64, epoch: int) -> Iterator[tuple[I64, I64]]:

@@ -39,20 +39,24 @@ SHAPES = (
     "uniform",
 )
 FAMILIES = ("mean",) * 10 + ("spread",) * 5 + ("tail",) * 4 + ("shape",) * 4 + ("dependence",) * 4
+FAMILY_NAMES = tuple(dict.fromkeys(FAMILIES))
 DIRECTIONS = (1, -1) * 5 + (1, 1, 1, -1, -1) + (1, 1, 1, -1) + (1, -1, 1, -1) + (1, -1, 1, -1)
+RECORDS = 15  # the column that ranking finishes
 DEPENDENCE = slice(23, 27)
 LEVELS = 16  # of the previous rank, for the dependence bets
 _KAPPA = (0.55, -0.5)
 # By family: location, scale, tail, shape, dependence; found by simulation (docs/decisions/0006-drift.md).
 _WEIGHTS = (
-    *(0.030, 0.030, 0.180, 0.180, 0.030, 0.030, 0.055, 0.055, 0.004, 0.004),
-    *(0.090, 0.080, 0.015, 0.020, 0.012),
-    *(0.030, 0.015, 0.005, 0.005),
-    *(0.004, 0.004, 0.004, 0.004),
-    *(0.030, 0.010, 0.006, 0.004),
+    *(0.025, 0.025, 0.190, 0.190, 0.028, 0.028, 0.072, 0.072, 0.004, 0.004),
+    *(0.072, 0.105, 0.012, 0.018, 0.012),
+    *(0.040, 0.011, 0.005, 0.005),
+    *(0.003, 0.003, 0.003, 0.003),
+    *(0.029, 0.008, 0.005, 0.003),
 )
+WEIGHTS = np.array(_WEIGHTS) / sum(_WEIGHTS)
+FAMILY_OF_BET = np.array([FAMILY_NAMES.index(name) for name in FAMILIES])
 _POINTS = 24  # per cell, for the mean of a likelihood ratio over it
-_FLOOR = 0.02  # share of a bet that stays out of the game, so that no single reading ruins it
+FLOOR = 0.02  # share of a bet that stays out of the game, so that no single reading ruins it
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ def book() -> Book:
     centre = edges[:-1] + np.diff(edges) / 2
     level = np.minimum((centre / SLOTS * LEVELS).astype(np.int64), LEVELS - 1)
     weights = np.zeros(BETS)
-    weights[: len(_WEIGHTS)] = np.array(_WEIGHTS) / sum(_WEIGHTS)
+    weights[: len(WEIGHTS)] = WEIGHTS
     return Book(
         cells=cells,
         cell_of_slot=np.repeat(np.arange(cells), np.diff(edges)),
@@ -178,7 +182,7 @@ def _table(law: _Law, u: F64, width: F64, step: float) -> F64:
     table = np.zeros((len(width), BETS))
     for j, column in enumerate(columns):
         cell = column.mean(axis=1)
-        table[:, j] = _FLOOR + (1 - _FLOOR) * cell / np.sum(cell * width)
+        table[:, j] = FLOOR + (1 - FLOOR) * cell / np.sum(cell * width)
     table[:, DEPENDENCE] = 1.0
     # Rounded, so that another libm gives the same bits; the mean moves by less than 1e-10.
     return np.round(table, 10)
@@ -187,11 +191,13 @@ def _table(law: _Law, u: F64, width: F64, step: float) -> F64:
 def _tails(u: F64) -> list[F64]:
     """A share of readings from a wider normal law, seen through ranks.
 
-    Beyond the reference's own extremes all readings rank alike, so the likelihood ratio is pooled there.
+    The first is for ranks inside the reference's range. Beyond it all readings rank alike, and the more of them there
+    are the further in they rank; so the others pool the likelihood ratio below some rank, or below several.
     """
-    both = 2 * np.minimum(u, 1 - u)
-    out = [1 - e + e * _wide(both / 2, wide, pool / 2) for e, wide, pool in ((0.02, 4, 1.5e-4), (0.06, 3, 3e-4))]
-    return out + [0.98 + 0.02 * _wide(side, 4, 3e-4) for side in (1 - u, u)]
+    inside = 0.98 + 0.02 * _wide(np.maximum(np.minimum(u, 1 - u), 5e-5), 4, 1e-9)
+    pooled = [_wide(np.minimum(u, 1 - u), 3, pool) for pool in (1.5e-4, 5e-4, 1.5e-3)]
+    both: F64 = 0.96 + 0.04 / 3 * (pooled[0] + pooled[1] + pooled[2])
+    return [inside, both] + [0.98 + 0.02 * _wide(side, 4, 3e-4) for side in (1 - u, u)]
 
 
 def _wide(p: F64, wide: float, pool: float) -> F64:
@@ -226,6 +232,6 @@ def _dependence(z: F64, score: F64, level: I64, width: F64) -> F64:
         ]
         for j, ratio in enumerate(ratios):
             cell = ratio.mean(axis=1)
-            out[i, :, j] = _FLOOR + (1 - _FLOOR) * cell / np.sum(cell * width)
+            out[i, :, j] = FLOOR + (1 - FLOOR) * cell / np.sum(cell * width)
     out[LEVELS] = 1.0  # no rank before: no bet
     return np.round(out, 10).reshape((LEVELS + 1) * len(width), 4)

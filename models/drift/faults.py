@@ -78,12 +78,13 @@ def _jumps(state: State, rows: Rows, values: F64, residual: F64) -> tuple[Bools,
     """Readings that leap far outside and stay there, on one side.
 
     A leap is a residual beyond all of the reference's; after one, raw values outside the reference's range
-    count too, since an autoregression soon gets used to a new level. Two such readings in a row are a jump, or
-    three of four where the reference is short.
+    count too if they go on to push outwards, since an autoregression soon gets used to a new level. Two such
+    readings in a row are a jump, or three of four where the reference is short or follows its own past.
     """
     t = values.shape[1]
-    lo, hi, edge_lo, edge_hi = (state.range[rows.at][:, i, None] for i in range(4))
-    new = np.stack([residual > edge_hi, residual < edge_lo, values > hi, values < lo], axis=1)
+    lo, hi, edge_lo, edge_hi, push_lo, push_hi = (state.range[rows.at][:, i, None] for i in range(6))
+    above, below = (values > hi) & (residual > push_hi), (values < lo) & (residual < push_lo)
+    new = np.stack([residual > edge_hi, residual < edge_lo, above, below], axis=1)
     old = state.flags[rows.at]
     if not new.any() and not old.any():
         return np.zeros(values.shape, np.bool_), old

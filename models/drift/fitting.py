@@ -6,17 +6,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .bets import STEPS, closest_shape
+from .bets import FAMILY_NAMES, STEPS, book, closest_shape
 from .knots import keys, tie_knots
 from .operating import Split, splits
-from .reference import CURVE, LAGS, STATES, Reference
+from .reference import CURVE, DAY_NS, LAGS, STATES, Reference
 from .regression import Model, curve, harmonics, regress
-from .residuals import DAY_NS, residuals
+from .residuals import residuals
 from .state import NEAR, empty, fill, make_room
+from .trust import trust
 from .volatility import fit_volatility, seasonal_swing
 from .words import F64, I64, Bools, Rows
 
 SMALLEST = 50
+# Weight of the evidence where volatility changes, where readings follow each other, and where few were seen. What
+# was estimated is known only roughly; these hold the measured rate of false alarms with room to spare.
+_VOLATILE, _FOLLOWING, _SHORT = 0.85, 0.9, 0.9
 
 
 def learn(reference: F64, samples_per_day: float | None, times: I64 | None) -> Reference:
@@ -34,7 +38,7 @@ def learn(reference: F64, samples_per_day: float | None, times: I64 | None) -> R
         error, state = _errors(draft, clock, values)
     draft = replace(draft, volatility=fit_volatility(error[np.isfinite(error)]))
     error, state = _errors(draft, clock, values)
-    return _finish(draft, error * model.leverage, state, split)
+    return _finish(draft, error * model.leverage, state)
 
 
 def _checked(reference: F64, samples_per_day: float | None, times: I64 | None) -> tuple[F64, float, I64]:
@@ -68,13 +72,12 @@ def _draft(values: F64, cadence: float, split: Split, model: Model) -> Reference
     """A reference that yields plain one-step errors; scales, volatility and ranks are learned from those."""
     present = values[np.isfinite(values)]
     knots = tie_knots(np.zeros(2), np.zeros(2, np.int64), 1)
-    cuts = np.full(STATES - 1, np.inf)
-    cuts[: len(split.cuts)] = split.cuts
-    levels = np.full(STATES, split.levels[-1])
-    levels[: len(split.levels)] = split.levels
+    cuts, levels = np.full(STATES - 1, np.inf), np.full(STATES, split.levels[-1])
+    cuts[: len(split.cuts)], levels[: len(split.levels)] = split.cuts, split.levels
     season = curve(model.waves, model.constant)
-    if not model.waves.any():  # no season: the levels take the constant, and no curve need be read
-        levels += model.constant / (1 - float(model.lags.sum()))
+    rest = 1 - float(model.lags.sum())
+    if not model.waves.any() and rest > 1e-3:  # no season: the levels take the constant, and no curve need be read
+        levels += model.constant / rest
         season = np.zeros(CURVE)
     return Reference(
         n=len(present),
@@ -86,6 +89,7 @@ def _draft(values: F64, cadence: float, split: Split, model: Model) -> Reference
         centre=np.quantile(present, [0.01, 0.5, 0.99]),
         edge_lo=-np.inf,
         edge_hi=np.inf,
+        push=np.zeros(2),
         states=len(split.levels),
         cuts=cuts,
         levels=levels,
@@ -96,6 +100,7 @@ def _draft(values: F64, cadence: float, split: Split, model: Model) -> Reference
         volatility=np.array([1.0, 0.0, 0.0, 25.0]),
         reach=1.0,
         shape=0,
+        trust=np.ones(len(FAMILY_NAMES)),
         knots=knots.at,
         below=knots.below,
         first=knots.first,
@@ -116,27 +121,32 @@ def _errors(draft: Reference, clock: I64, values: F64) -> tuple[F64, I64]:
     return error, found.state[0]
 
 
-def _finish(draft: Reference, error: F64, state: I64, split: Split) -> Reference:
+def _finish(draft: Reference, error: F64, state: I64) -> Reference:
+    """Ranks, bets and bounds from the residuals."""
     usable = np.isfinite(error)
     residual, where = error[usable], state[usable]
     knots = tie_knots(keys(residual, where), where, draft.states)
     far = 0.1 * float(residual.max() - residual.min())
-    reach = (1 - float(draft.lags.sum())) * draft.sd / float(np.mean(draft.scales[where] * _typical(draft)))
-    if draft.states > 1:
-        reach = draft.sd / float(np.mean(draft.scales[where])) * (1 - float(draft.lags.sum()))
+    spread = float(np.mean(draft.scales[where])) * float(np.mean(draft.swing))
+    reach = (1 - float(draft.lags.sum())) * draft.sd / spread
     lo, hi = _range(draft)
-    return replace(
+    fitted = replace(
         draft,
         lo=lo,
         hi=hi,
         edge_lo=float(residual.min()) - far,
         edge_hi=float(residual.max()) + far,
+        push=np.quantile(residual, [0.1, 0.9]),
         reach=max(reach, 0.02),
         shape=closest_shape(residual),
+        trust=np.ones(len(FAMILY_NAMES)),
         knots=knots.at,
         below=knots.below,
         first=knots.first,
     )
+    margin = _VOLATILE if fitted.volatility[1] > 0 else _FOLLOWING if fitted.lags.any() else 1.0
+    margin *= _SHORT if fitted.n < 2000 else 1.0
+    return replace(fitted, trust=margin * trust(keys(residual, where), where, table_of(fitted), book()))
 
 
 def _range(draft: Reference) -> tuple[float, float]:
@@ -147,15 +157,12 @@ def _range(draft: Reference) -> tuple[float, float]:
     return min(draft.lo, draft.mean - far), max(draft.hi, draft.mean + far)
 
 
-def _typical(draft: Reference) -> float:
-    return float(np.mean(draft.swing))
-
-
-def step_of(reference: Reference) -> int:
-    """Index in bets.STEPS of the size at which this series' innovations follow a shift of its level."""
+def table_of(reference: Reference) -> int:
+    """First row in the book's tables of the bets for this series: its shape, and the step of its shifts."""
     # Bets on shifts that the reference itself leaves uncertain would only gain from its error.
     wanted = min(max(reference.reach, 10 / reference.n**0.5), 1.0)
-    return int(np.abs(np.log(np.array(STEPS) / wanted)).argmin())
+    step = int(np.abs(np.log(np.array(STEPS) / wanted)).argmin())
+    return (reference.shape * len(STEPS) + step) * book().cells
 
 
 def _sd(values: F64) -> float:

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import faults
-from .bets import BETS, DEPENDENCE, LEVELS, SLOTS, Book
-from .chance import uniform
-from .knots import BLOCK, classes_of, counted_below, earlier, keys
+from .bets import BETS, LEVELS, Book
+from .knots import BLOCK
+from .ranking import Ranks, rank
 from .residuals import Residuals, residuals
 from .state import PAST, RECENT, State, forget
 from .words import F64, I64, Bools, Rows
@@ -45,14 +45,6 @@ class Hit:
     evidence: F64
 
 
-@dataclass(frozen=True)
-class _Ranks:
-    tested: Bools
-    classes: I64
-    cells: I64
-    gains: F64
-
-
 def step(state: State, numbers: I64, times: I64, values: F64, book: Book, epoch: int) -> list[Hit]:
     """Read ``values`` (float64[k, t]) of the distinct series ``numbers``.
 
@@ -61,22 +53,23 @@ def step(state: State, numbers: I64, times: I64, values: F64, book: Book, epoch:
     rows = Rows.of(numbers)
     values = np.where(np.isfinite(values), values, np.nan)
     found = residuals(state, rows, times, values)
-    signs = faults.signs(state, rows, values, found.value)
+    # What could not be predicted may look like a leap.
+    signs = faults.signs(state, rows, values, np.where(found.cold, np.nan, found.value))
     hits = _test(state, rows, values, found, signs, book)
-    _remember(state, rows, values, found, signs)
+    _remember(state, rows, times, values, found, signs)
     _close(state, rows, epoch)
     return hits
 
 
 def _test(state: State, rows: Rows, values: F64, found: Residuals, signs: faults.Signs, book: Book) -> list[Hit]:
     live = ~state.latched[rows.at]
-    ranks = _rank(state, rows, found, live, book)
+    ranks = rank(state, rows, found, live, book)
     gains = ranks.gains
     gains[:, :, 27:29] = signs.missing_gain
     gains[:, :, 29:31] = signs.repeat_gain
     trace = _run(state.evidence[rows.at], gains, ranks.tested)
     limit = state.limit[rows.at][:, None]
-    over = _total(trace, book.weights) * (1 - MISSING_SHARE - REPEAT_SHARE) >= limit
+    over = _total(trace, state.weights[rows.at][:, None]) * (1 - MISSING_SHARE - REPEAT_SHARE) >= limit
     alarm = over | signs.stuck | signs.jump | _missing(trace, limit) | _repeat(trace, limit)
     alarm &= live[:, None]
     t = values.shape[1]
@@ -103,70 +96,6 @@ def _missing(trace: F64, limit: F64) -> Bools:
 def _repeat(trace: F64, limit: F64) -> Bools:
     out: Bools = (0.5 * trace[:, :, 29] + 0.5 * trace[:, :, 30]) * REPEAT_SHARE >= limit
     return out
-
-
-def _rank(state: State, rows: Rows, found: Residuals, live: Bools, book: Book) -> _Ranks:
-    """Random ranks of the residuals, and what every bet makes of them."""
-    t = found.value.shape[1]
-    tested = np.isfinite(found.value) & (np.arange(t) >= state.warm[rows.at][:, None]) & live[:, None]
-    key = keys(np.where(tested, found.value, 0.0), found.state)
-    classes = np.where(tested, classes_of(state.knots, rows, key), -1 - np.arange(t))
-    plain = np.maximum(classes, 0)
-    low, same = counted_below(state.fine, state.coarse, rows, plain)
-    sooner, equal = earlier(classes)
-    below = state.below.reshape(-1)
-    at = plain + (rows.number * state.below.shape[1])[:, None]
-    base, above = below.take(at), below.take(at + 1)
-    start, total = _section(state, rows, found.state, tested)
-    ahead: I64 = np.cumsum(tested, axis=1) - tested
-    drawn = uniform(state.seed[rows.at][:, None], (state.tested[rows.at][:, None] + ahead).astype(np.uint64))
-    # Untested readings have negative classes: they count as lower ones of every other, so take them off
-    # again.
-    under = base + low + sooner - (np.arange(t) - ahead) - start.below
-    u = (under - start.sooner + drawn * (above - base + same + equal + 1)) / (total + 1)
-    cells = book.cell_of_slot.take((u * SLOTS).astype(np.int64).clip(0, SLOTS - 1))
-    gains = book.tables.take(state.table[rows.at][:, None] + cells, axis=0)
-    gains[:, :, DEPENDENCE] = book.dependence.take(_levels(state, rows, cells, tested, book) + cells, axis=0)
-    return _Ranks(tested=tested, classes=classes, cells=cells, gains=gains)
-
-
-@dataclass(frozen=True)
-class _Start:
-    below: I64
-    sooner: I64
-
-
-def _section(state: State, rows: Rows, operating: I64, tested: Bools) -> tuple[_Start, I64]:
-    """For each reading, what lies below its operating state altogether, and how much lies in it."""
-    first, below = state.first[rows.at].astype(np.int64), state.below
-    width = below.shape[1]
-    flat = below.reshape(-1)
-    base = (rows.number * width)[:, None]
-    if not (first[:, 1] < first[:, -1]).any():  # one operating state each
-        ahead: I64 = np.cumsum(tested, axis=1) - tested
-        total = flat.take(base + first[:, -1:]) + state.by_state[rows.at][:, :1] + ahead
-        nothing = np.zeros(tested.shape, np.int64)
-        return _Start(nothing, nothing), total
-    lower = flat.take(base + np.take_along_axis(first, operating, axis=1))
-    upper = flat.take(base + np.take_along_axis(first, operating + 1, axis=1))
-    sofar = state.by_state[rows.at].astype(np.int64)
-    under = np.zeros(tested.shape, np.int64)
-    mine = np.zeros(tested.shape, np.int64)
-    sooner = np.zeros(tested.shape, np.int64)
-    for s in range(sofar.shape[1]):
-        here = tested & (operating == s)
-        count = np.cumsum(here, axis=1) - here
-        under += np.where(operating > s, sofar[:, s, None], 0)
-        sooner += np.where(operating > s, count, 0)
-        mine += np.where(operating == s, sofar[:, s, None] + count, 0)
-    return _Start(lower + under, sooner), upper - lower + mine
-
-
-def _levels(state: State, rows: Rows, cells: I64, tested: Bools, book: Book) -> I64:
-    """Where the dependence bets of each reading start, given the rank before it; LEVELS = no such rank."""
-    level = np.where(tested, book.level_of_cell.take(cells), LEVELS)
-    before = np.concatenate([state.last_level[rows.at][:, None], level[:, :-1]], axis=1)
-    return before * book.cells
 
 
 def _run(evidence: F64, gains: F64, tested: Bools) -> F64:
@@ -199,7 +128,7 @@ def _total(trace: F64, weights: F64) -> F64:
 @dataclass(frozen=True)
 class _Seen:
     values: F64
-    ranks: _Ranks
+    ranks: Ranks
     signs: faults.Signs
     trace: F64
 
@@ -223,7 +152,7 @@ def _ordered(ring: NDArray[Any], written: int) -> NDArray[Any]:
     return ring[:written] if written < len(ring) else np.roll(ring, -(written % len(ring)))
 
 
-def _count(state: State, rows: Rows, found: Residuals, ranks: _Ranks, stop: I64) -> None:
+def _count(state: State, rows: Rows, found: Residuals, ranks: Ranks, stop: I64) -> None:
     """Take the readings up to ``stop`` into the epoch."""
     t = ranks.tested.shape[1]
     keep = ranks.tested & (np.arange(t) <= stop[:, None])
@@ -232,18 +161,18 @@ def _count(state: State, rows: Rows, found: Residuals, ranks: _Ranks, stop: I64)
     if t == 1:
         state.fine[owner, cls] += np.uint16(1)
         state.coarse[owner, cls // BLOCK] += 1
-        state.by_state[owner, found.state[i, j]] += 1
+        state.tally[owner, found.state[i, j]] += ranks.tally[i, j]
     else:
         np.add.at(state.fine, (owner, cls), np.uint16(1))
         np.add.at(state.coarse, (owner, cls // BLOCK), 1)
-        np.add.at(state.by_state, (owner, found.state[i, j]), 1)
+        np.add.at(state.tally, (owner, found.state[i, j]), ranks.tally[i, j])
     ahead = np.cumsum(keep, axis=1)[i, j] - 1
     state.past[owner, (state.tested[owner] + ahead) % PAST] = ranks.cells[i, j]
     state.tested[rows.at] += keep.sum(axis=1)
     state.epoch[rows.at] += keep.sum(axis=1)
 
 
-def _remember(state: State, rows: Rows, values: F64, found: Residuals, signs: faults.Signs) -> None:
+def _remember(state: State, rows: Rows, times: I64, values: F64, found: Residuals, signs: faults.Signs) -> None:
     """What the next readings need, whether or not the series is being tested."""
     t = values.shape[1]
     state.history[rows.at], state.h[rows.at] = found.history, found.h
@@ -252,7 +181,7 @@ def _remember(state: State, rows: Rows, values: F64, found: Residuals, signs: fa
     state.recent[rows.number[:, None], place % RECENT] = tail
     state.near[rows.at] = signs.near
     state.seen[rows.at] += t
-    state.warm[rows.at] = np.maximum(state.warm[rows.at] - t, 0)
+    state.warm[rows.at], state.last_time[rows.at] = found.warm, times[:, -1]
     state.run[rows.at], state.flags[rows.at] = signs.run[:, -1], signs.flags
     state.was_missing[rows.at] = np.isnan(values[:, -1])
 

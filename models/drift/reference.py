@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from .words import F64, I64
 
 SCHEMA = 1
+DAY_NS = 86_400_000_000_000
 CURVE = 288  # points per day of the seasonal curves, read with linear interpolation
-LAGS = 8
+LAGS = 16
 STATES = 3
 
 
@@ -26,6 +27,7 @@ class Reference:
     lo, hi            smallest and largest raw value
     centre            float64[3]: 1 %, 50 % and 99 % quantile of the raw values
     edge_lo, edge_hi  standardised residual beyond which nothing near was ever seen
+    push              float64[2]: 10 % and 90 % quantile of the standardised residuals
     cuts, levels, scales  float64[STATES-1], [STATES], [STATES]: operating states by value, level, spread
     states            how many operating states there are
     season, swing     float64[CURVE] by time of day: added to the prediction / dividing the residual
@@ -34,6 +36,7 @@ class Reference:
                       1, 0, 0 when constant
     reach             shift of the innovations, in their sd, for a shift of one sd of the raw value
     shape             index in bets.SHAPES of the law whose bets suit the residuals
+    trust             float64[5]: factor for the weight of each family of bets, see trust.py
     knots, below, first    the residuals' order statistics; see knots.Knots
     missing           float64[2]: chance that a reading is missing, after a present and after a missing one
     repeat            chance that a reading equals one of the last 8
@@ -49,6 +52,7 @@ class Reference:
     centre: F64
     edge_lo: float
     edge_hi: float
+    push: F64
     states: int
     cuts: F64
     levels: F64
@@ -59,6 +63,7 @@ class Reference:
     volatility: F64
     reach: float
     shape: int
+    trust: F64
     knots: F64
     below: I64
     first: I64
@@ -93,17 +98,26 @@ class Reference:
 
     def verify(self) -> None:
         """Raise ValueError unless every array has its type and length and all parts fit each other."""
+        from .bets import FAMILY_NAMES
         from .knots import CLASSES, KNOTS
 
         sizes = {
             "centre": 3,
+            "push": 2,
             "cuts": STATES - 1,
             "levels": STATES,
             "scales": STATES,
             "season": CURVE,
             "swing": CURVE,
         }
-        sizes |= {"lags": LAGS, "volatility": 4, "knots": KNOTS + 1, "below": CLASSES + 2, "missing": 2}
+        sizes |= {
+            "trust": len(FAMILY_NAMES),
+            "lags": LAGS,
+            "volatility": 4,
+            "knots": KNOTS + 1,
+            "below": CLASSES + 2,
+            "missing": 2,
+        }
         for name, size in sizes.items():
             array = getattr(self, name)
             wanted = np.int64 if name == "below" else np.float64

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .reference import CURVE, LAGS
-from .residuals import DAY_NS
+from .reference import CURVE, DAY_NS, LAGS
 from .words import F64, I64, Bools
 
-WAVES = 4  # harmonics of the day at most
+WAVES = 10  # harmonics of the day at most
 
 
 @dataclass(frozen=True)
@@ -53,17 +52,31 @@ def regress(y: F64, waves: F64, state: I64) -> Model:
     design, use, lags = _design(y, waves)
     weight = _weights(y, state)[use]
     rows, target = design[use] / weight[:, None], y[use] / weight
-    gram, moment, power, n = rows.T @ rows, rows.T @ target, float(target @ target), len(target)
+    gram, moment = normal_equations(rows, target)
+    power, n = float((target * target).sum()), len(target)
     fits: list[_Fit] = []
     for order in range(lags + 1):
         for used in range(waves.shape[1] // 2 + 1):
             columns = [0, *range(1, order + 1), *range(LAGS + 1, LAGS + 1 + 2 * used)]
             some = np.ix_(columns, columns)
             beta = np.asarray(np.linalg.lstsq(gram[some], moment[columns], rcond=1e-12)[0], np.float64)
-            rest = max(power - float(beta @ moment[columns]), 1e-12 * power, 1e-300)
+            rest = max(power - float((beta * moment[columns]).sum()), 1e-12 * power, 1e-300)
             bic = n * np.log(rest / n) + len(columns) * np.log(n) + 2 * np.log(weight).sum()
             fits.append(_Fit(float(bic), columns, beta))
     return _model(min(fits, key=lambda f: f.bic), design, use, gram, weight)
+
+
+def normal_equations(design: F64, target: F64) -> tuple[F64, F64]:
+    """Products of all columns of ``design`` (float64[n, q]) with each other and with ``target`` (float64[n]).
+
+    Without BLAS, whose sums depend on how many threads it has: fitting may happen in a replay.
+    """
+    columns = np.ascontiguousarray(design.T)
+    gram = np.empty((len(columns), len(columns)))
+    for i, a in enumerate(columns):
+        for j, b in enumerate(columns[: i + 1]):
+            gram[i, j] = gram[j, i] = float((a * b).sum())
+    return gram, np.array([float((a * target).sum()) for a in columns])
 
 
 @dataclass(frozen=True)
@@ -78,12 +91,13 @@ def _design(y: F64, waves: F64) -> tuple[F64, Bools, int]:
     n = len(y)
     lagged = [np.concatenate([np.full(i, np.nan), y[:-i]]) for i in range(1, LAGS + 1)]
     design = np.stack([np.ones(n), *lagged, *waves.T], axis=1)
-    use = np.isfinite(design).all(axis=1) & np.isfinite(y)
-    use[:LAGS] = False
-    if use.sum() < max(40, n // 4):  # too many gaps for lags
-        design[:, 1 : LAGS + 1] = 0.0
-        return design, np.isfinite(y), 0
-    return design, use, min(LAGS, int(use.sum()) // 50)
+    for most in (LAGS, 8, 4, 2, 1):
+        use = np.isfinite(design).all(axis=1) & np.isfinite(y)
+        use[:LAGS] = False
+        if use.sum() >= max(40, n // 4):
+            return design, use, min(most, int(use.sum()) // 50)
+        design[:, most // 2 + 1 : LAGS + 1] = 0.0  # too many gaps for so many lags
+    return design, np.isfinite(y), 0
 
 
 def _weights(y: F64, state: I64) -> F64:
@@ -106,7 +120,8 @@ def _model(best: _Fit, design: F64, use: Bools, gram: F64, weight: F64) -> Model
     full = _unbiased(full, len(weight))
     inverse = np.linalg.pinv(gram[np.ix_(columns, columns)])
     rows = design[use][:, columns] / weight[:, None]
-    hat = np.clip(((rows @ inverse) * rows).sum(axis=1), 0.0, 0.5)
+    spread = sum(rows[:, i, None] * inverse[i] for i in range(len(columns)))
+    hat = np.clip((spread * rows).sum(axis=1), 0.0, 0.5)
     leverage = np.ones(len(design))
     leverage[use] = 1 / (1 - hat)
     return Model(float(full[0]), full[1 : LAGS + 1], full[LAGS + 1 :], leverage, best.bic)
@@ -122,7 +137,7 @@ def _unbiased(beta: F64, n: int) -> F64:
     total = float(beta[1 : LAGS + 1].sum())
     if total <= 0:
         return beta
-    lean = min(1.5, (1500 / n) ** 0.5) * (max(1 - total * total, 0.0) / n) ** 0.5
+    lean = 0.0 if total < 0.5 else min(1.5, 750 / n) * (max(1 - total * total, 0.0) / n) ** 0.5
     better = min(total + (1 + 3 * total) / n + lean, (total + 1) / 2)
     out = beta.copy()
     out[1 : LAGS + 1] *= better / total

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .reference import CURVE, LAGS
+from .reference import CURVE, DAY_NS, LAGS
 from .state import State
 from .words import F64, I64, Bools, Rows
 
-DAY_NS = 86_400_000_000_000
+GAP = 4  # ticks without a reading after which the past no longer predicts
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class Residuals:
     state: I64
     history: F64
     h: F64
+    cold: Bools
+    warm: I64
 
 
 def residuals(state: State, rows: Rows, times: I64, values: F64) -> Residuals:
@@ -51,8 +53,27 @@ def residuals(state: State, rows: Rows, times: I64, values: F64) -> Residuals:
     missing = np.isnan(values)
     past = np.concatenate([state.history[at][:, ::-1], free], axis=1)
     error = _errors(past, drift, state.lags[at], int(state.order[at].max(initial=0)), missing) / spread
+    cold, warm = _cold(state, rows, times)
     value, h = _calm(error, state.volatility[at], state.h[at], missing)
-    return Residuals(value=value, state=operating, history=past[:, : -LAGS - 1 : -1].copy(), h=h)
+    return Residuals(value=value, state=operating, history=past[:, : -LAGS - 1 : -1].copy(), h=h, cold=cold, warm=warm)
+
+
+def _cold(state: State, rows: Rows, times: I64) -> tuple[Bools, I64]:
+    """Readings whose predecessors are too long ago to predict them, and how many more are to come.
+
+    Those are the first ones of a series, and the first ones after a gap of more than GAP ticks.
+    """
+    t = times.shape[1]
+    steps = np.arange(t)
+    before = np.concatenate([state.last_time[rows.at][:, None], times[:, :-1]], axis=1)
+    gap = times - before > (GAP * state.tick[rows.at])[:, None]
+    gap[:, 0] &= state.seen[rows.at] > 0
+    if not gap.any():
+        return steps < state.warm[rows.at][:, None], np.maximum(state.warm[rows.at] - t, 0)
+    last = np.maximum.accumulate(np.where(gap, steps, -1), axis=1)
+    order = state.order[rows.at][:, None]
+    left = np.where(last >= 0, order - (steps - last), state.warm[rows.at][:, None] - steps)
+    return left > 0, np.maximum(left[:, -1] - 1, 0)
 
 
 def _curves(state: State, rows: I64, times: I64) -> tuple[F64, F64]:

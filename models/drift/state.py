@@ -5,9 +5,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from .bets import BETS, LEVELS
+from .bets import BETS, FAMILIES, FAMILY_OF_BET, LEVELS, WEIGHTS
 from .knots import BLOCK, BLOCKS, CLASSES, KNOTS
-from .reference import CURVE, LAGS, STATES, Reference
+from .reference import CURVE, DAY_NS, LAGS, STATES, Reference
 from .words import F64, I64, Bools
 
 NEAR = 8  # readings back in which an equal one is a repeat
@@ -34,17 +34,20 @@ _ARRAYS: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
     "missing_bet": ((8,), np.float64),
     "repeat_bet": ((4,), np.float64),
     "stuck": ((), np.int64),
-    "range": ((4,), np.float64),
+    "range": ((6,), np.float64),
     "centre": ((3,), np.float64),
     "raw": ((2,), np.float64),
     "reach": ((), np.float64),
     "jump_needs": ((), np.int64),
+    "weights": ((BETS,), np.float64),
     "limit": ((), np.float64),
     "seed": ((), np.uint64),
     "adopted": ((), np.bool_),
     # what was seen since
     "history": ((LAGS,), np.float64),
     "h": ((), np.float64),
+    "tick": ((), np.float64),
+    "last_time": ((), np.int64),
     "warm": ((), np.int64),
     "run": ((), np.int64),
     "flags": ((4, FLAGS), np.bool_),
@@ -56,7 +59,7 @@ _ARRAYS: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
     "epoch": ((), np.int64),
     "fine": ((BLOCK * BLOCKS,), np.uint16),
     "coarse": ((BLOCKS,), np.uint16),
-    "by_state": ((STATES,), np.int32),
+    "tally": ((STATES, 3), np.int32),
     "evidence": ((BETS,), np.float64),
     "last_level": ((), np.int64),
     "was_missing": ((), np.bool_),
@@ -92,11 +95,14 @@ class State:
     raw: F64
     reach: F64
     jump_needs: I64
+    weights: F64
     limit: F64
     seed: NDArray[np.uint64]
     adopted: Bools
     history: F64
     h: F64
+    tick: F64
+    last_time: I64
     warm: I64
     run: I64
     flags: Bools
@@ -108,7 +114,7 @@ class State:
     epoch: I64
     fine: NDArray[np.uint16]
     coarse: NDArray[np.uint16]
-    by_state: NDArray[np.int32]
+    tally: NDArray[np.int32]
     evidence: F64
     last_level: I64
     was_missing: Bools
@@ -149,7 +155,7 @@ def make_room(state: State, row: int) -> None:
 
 def forget(state: State, row: int) -> None:
     """Start a new epoch for a series: no evidence, no ranks but the reference's."""
-    for name in ("fine", "coarse", "by_state", "evidence", "epoch", "latched"):
+    for name in ("fine", "coarse", "tally", "evidence", "epoch", "latched"):
         getattr(state, name)[row] = 0
     state.last_level[row] = LEVELS
 
@@ -177,17 +183,21 @@ def fill(state: State, row: int, reference: Reference, limit: float, table: int)
     state.order[row] = int(np.flatnonzero(reference.lags).max(initial=-1)) + 1
     state.missing_bet[row] = _missing_bet(reference)
     state.repeat_bet[row] = _repeat_bet(reference)
-    state.range[row] = (reference.lo, reference.hi, reference.edge_lo, reference.edge_hi)
+    state.range[row] = (reference.lo, reference.hi, reference.edge_lo, reference.edge_hi, *reference.push)
     state.raw[row] = (reference.mean, reference.sd)
-    state.jump_needs[row] = 2 if reference.n >= 2000 else 3
+    # An autoregression stays away for a while after any leap, and a short reference has seen few.
+    state.jump_needs[row] = 2 if reference.n >= 2000 and np.abs(reference.lags).sum() < 0.2 else 3
     state.limit[row], state.table[row] = limit, table
+    state.weights[row] = 0.0
+    state.weights[row, : len(FAMILIES)] = WEIGHTS * reference.trust[FAMILY_OF_BET]
     digest = reference.digest()
     state.seed[row] = int(digest[:16], 16)
     state.references[row] = digest
-    for name in ("history", "run", "flags", "past", "seen", "tested", "was_missing"):
+    for name in ("history", "run", "flags", "past", "seen", "tested", "was_missing", "last_time"):
         getattr(state, name)[row] = 0
     state.h[row], state.recent[row], state.near[row], state.adopted[row] = 1.0, np.nan, np.nan, True
     state.warm[row] = state.order[row]
+    state.tick[row] = DAY_NS / reference.samples_per_day if reference.samples_per_day else np.inf
     forget(state, row)
 
 
@@ -196,7 +206,8 @@ def _missing_bet(reference: Reference) -> F64:
     out = np.empty((2, 2, 2))
     for was, chance in enumerate(reference.missing):
         for bet, often in enumerate((0.2, 0.6)):
-            odds = min(max(often, 3 * float(chance)), 0.98)
+            # Where gaps are long by nature, one that goes on says nothing.
+            odds = max(often, float(chance) * (3 if chance < 0.3 else 1))
             out[was, 1, bet] = odds / float(chance)
             out[was, 0, bet] = (1 - odds) / (1 - float(chance))
     return out.reshape(8)

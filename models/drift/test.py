@@ -14,8 +14,8 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from .batches import run
-from .bets import STEPS, book
-from .fitting import learn, step_of
+from .bets import book
+from .fitting import learn, table_of
 from .reference import Reference
 from .state import State, empty, fill, forget, make_room
 from .words import F64, I64, Alarms
@@ -65,8 +65,7 @@ class DriftTest(BaseModel, frozen=True, extra="forbid"):
             raise ValueError(f"row {row} is negative")
         reference.verify()
         make_room(state, row)
-        table = (reference.shape * len(STEPS) + step_of(reference)) * book().cells
-        fill(state, row, reference, self.limit(reference.samples_per_day), table)
+        fill(state, row, reference, self.limit(reference.samples_per_day), table_of(reference))
 
     def limit(self, samples_per_day: float) -> float:
         """The mean number of readings between false alarms; evidence alarms when it reaches this."""

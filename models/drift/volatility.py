@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .reference import CURVE
-from .residuals import DAY_NS
+from .reference import CURVE, DAY_NS
+from .regression import normal_equations
 from .words import F64, I64
 
 _CAP = 25.0  # one reading counts at most as 5 sd in the recent volatility
@@ -22,13 +22,14 @@ def seasonal_swing(error: F64, clock: I64, cadence: float) -> F64:
     turns = 2 * np.pi * ((clock[use] % DAY_NS) / DAY_NS)
     design = np.stack([np.ones(len(turns)), *(f(k * turns) for k in (1, 2) for f in (np.cos, np.sin))], axis=1)
     log = np.log(error[use] ** 2 + 1e-4)
-    beta = np.linalg.lstsq(design, log, rcond=None)[0]
+    beta = np.linalg.solve(*normal_equations(design, log))
     n, total = len(log), float(((log - log.mean()) ** 2).sum())
-    rest = float(((log - design @ beta) ** 2).sum())
+    rest = float(((log - (design * beta).sum(axis=1)) ** 2).sum())
     if n * np.log(total / rest) < 2 * 4 * np.log(n):
         return flat
     day = 2 * np.pi * np.arange(CURVE) / CURVE
-    shape = np.stack([np.zeros(CURVE), *(f(k * day) for k in (1, 2) for f in (np.cos, np.sin))], axis=1) @ beta
+    shape = np.stack([np.zeros(CURVE), *(f(k * day) for k in (1, 2) for f in (np.cos, np.sin))], axis=1)
+    shape = (shape * beta).sum(axis=1)
     out: F64 = np.exp(np.clip(shape / 2, -3, 3))
     return out
 
@@ -53,7 +54,9 @@ def fit_volatility(error: F64) -> F64:
                 score = _deviance(square, mean, a, kept - a)
                 if score < best:
                     best, found = score, (a, kept - a)
-    if flat - best < 2 * np.log(n) + 2:
+    # Heavy tails make the likelihood ratio large by chance, in proportion to their kurtosis.
+    kurtosis = float(np.mean(square * square)) / mean**2
+    if flat - best < (2 * np.log(n) + 2) * max(1.0, (kurtosis - 1) / 2):
         return constant
     a, b = _polish(square, mean, found)
     return np.array([mean * (1 - a - b), a, b, _CAP])

@@ -54,6 +54,7 @@ class Alarms:
     ratio       spread now / spread of the reference
     share       share of readings that fall where 1 % of the reference did, or
                 of readings that are missing, repeated or at a limit
+    distance    largest difference of the distribution functions (shape)
     rho         correlation of neighbouring residuals (0 in the reference)
     factor      new unit / old unit (offset not told)
     ==========  =================================================================

@@ -4,6 +4,7 @@ it does by default. The stream holds the event twice, and no exception was ever 
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis.asyncio as aioredis
@@ -33,7 +34,8 @@ async def by_commit(bus: RedisBus, socket: Path) -> None:
 async def by_library(bus: RedisBus, socket: Path) -> None:
     """What the documentation of redis-py shows, at its default settings."""
     async with aioredis.Redis(unix_socket_path=str(socket)) as client:
-        await client.xadd(NAME, {**frame(1).fields()})
+        fields: dict[Any, Any] = {**frame(1).fields()}
+        await client.xadd(NAME, fields)
 
 
 async def check(server: LiveServer, write: Write, word: bytes) -> None:

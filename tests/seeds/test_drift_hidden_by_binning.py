@@ -1,5 +1,5 @@
 """A mean moves from 35 to 38 at a standard deviation of 10, and a Kolmogorov-Smirnov test on histograms of 20 bins
-over 0 to 100 sees nothing: it was given twenty heights instead of a thousand readings.
+over 0 to 100 sees nothing. It was given twenty heights instead of a thousand readings.
 """
 
 from collections.abc import Callable

@@ -34,18 +34,18 @@ class Unclaimed(RedisBus):
         return NOTHING
 
 
-async def check(server: LiveServer, kind: type[RedisBus], successor: str) -> None:
+async def check(server: LiveServer, kind: type[RedisBus], successor: str, limit_s: float) -> None:
     """One is given ``a`` and dies; the successor works for a while."""
     bus, sink = kind(Server(server.url), 1), pager()
     await bus._server.call("FLUSHALL")
     await posted(bus, "a", "b")
     await bus.subscribe("pager", [PLACE])
     assert len(await bus.fetch("pager", "one", [PLACE], count=1)) == 1
-    await anyio.sleep(0.35)
-    surroundings = home(bus, owner=successor, lease_s=0.1)
+    await anyio.sleep(0.4)
+    surroundings = home(bus, owner=successor, lease_s=0.11)
     async with anyio.create_task_group() as group:
         group.start_soon(SinkRunner(surroundings, "pager", sink, [PLACE.stream]).run)
-        await settled(bus, 2, limit_s=0.6)
+        await settled(bus, 2, limit_s)
         surroundings.stop.set()
     await bus.close()
     assert sorted(sink._calls) == ["a", "b"], f"delivered: {' '.join(sink._calls)}"
@@ -63,10 +63,10 @@ def lives(*kinds: type[RedisBus]) -> Sequence[tuple[type[RedisBus], str]]:
 
 @pytest.mark.parametrize(("kind", "successor"), lives(RedisBus, RedisBus))
 async def test_next_life_and_other_members_deliver_it(server: LiveServer, kind: type[RedisBus], successor: str) -> None:
-    await check(server, kind, successor)
+    await check(server, kind, successor, 10)
 
 
 @pytest.mark.parametrize(("kind", "successor"), lives(NewOnly, Unclaimed))
 async def test_otherwise_it_is_stranded(server: LiveServer, kind: type[RedisBus], successor: str) -> None:
     with pytest.raises(AssertionError, match="delivered: b"):
-        await check(server, kind, successor)
+        await check(server, kind, successor, 0.5)

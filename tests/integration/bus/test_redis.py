@@ -132,3 +132,20 @@ async def test_killed_server_keeps_what_was_committed(new_server: Callable[[str]
     assert await everything(bus) == list(range(1, 52))
     assert await bus.position(0, TASK) == "51"
     await bus.close()
+
+
+async def test_persist_waits_for_the_disk_of_a_server_that_can_tell(new_server: Callable[[str], LiveServer]) -> None:
+    """With `everysec` that takes up to a second or two; a server that never writes through is said to be late."""
+    live = new_server("valkey")
+    operator = Server(live.url)
+    bus = RedisBus(Server(live.url), 1)
+    try:
+        await bus.commit(step(1, "", "1", 1))
+        await bus.persist()
+        assert await operator.call("HGET", keys.PERSISTED, "asked") == b"1"
+        await operator.call("CONFIG", "SET", "appendfsync", "no")
+        with pytest.raises(Unavailable, match="reached the server's disk"):
+            await bus.persist()
+    finally:
+        await bus.close()
+        await operator.close()

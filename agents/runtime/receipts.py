@@ -1,0 +1,67 @@
+"""Telling the senders of a push source that their readings are safe: on disk, not only accepted."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import anyio
+
+from contracts.errors import TocsinError
+
+from .home import Home
+
+Settled = Callable[[BaseException | None], None]
+
+
+class Receipts:
+    """Receipts that are owed. Many are given out for one wait, and reading goes on meanwhile."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self._owed: list[Settled] = []
+        self._news = anyio.Event()
+        self._closed = False
+        self._done = anyio.Event()
+
+    def owe(self, settled: Settled) -> None:
+        """Call ``settled`` once everything that is committed now is on disk."""
+        self._owed.append(settled)
+        self._news.set()
+
+    async def run(self) -> None:
+        """Give receipts out until ``close``."""
+        while not self._closed or self._owed:
+            await self._news.wait()
+            self._news = anyio.Event()
+            await self._give()
+        self._done.set()
+
+    async def _give(self) -> None:
+        owed, self._owed = self._owed, []
+        if not owed:
+            return
+        error: TocsinError | None = None
+        try:
+            await self.home.bus.persist()
+        except TocsinError as late:
+            # The sender tries again, and a reading that is there already is told apart as a duplicate.
+            error = late
+        for settled in owed:
+            settled(error)
+
+    async def close(self) -> None:
+        """Give out what is still owed, and end."""
+        self._closed = True
+        self._news.set()
+        await self._done.wait()
+
+
+@contextmanager
+def single_error() -> Iterator[None]:
+    """The first error of a task group as itself: callers tell errors apart by their class."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from group
