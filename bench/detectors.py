@@ -20,7 +20,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from models.detectors import DETECTORS, score_batch  # noqa: E402
+from models.detectors import DETECTORS, score_batch  # noqa: E402  # after the path is set
 
 Tick = Callable[[int], object]
 PERIOD = 1021  # prime, so that no detector's window falls in step with it

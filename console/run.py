@@ -20,6 +20,7 @@ from bus.protocol import Bus, Place
 from bus.redis import open_bus
 from bus.scan import FACTS
 from contracts.errors import ConfigError, Unavailable
+from contracts.events import DeadLettered
 from contracts.settings import AgentSettings, Settings
 
 from .drained import behind, drained
@@ -36,6 +37,7 @@ log = structlog.get_logger()
 _LOOK_S = 0.1
 #: Too many to list; they are counted, and `tocsin export` has them.
 _COUNTED = ("readings.acquired", "readings.accepted")
+_INTERRUPTED = 130
 _SUFFIXES = {".parquet": "parquet", ".pq": "parquet"}
 
 
@@ -59,6 +61,9 @@ def run(loaded: Loaded, files: tuple[Path, ...], as_json: bool, readings: bool, 
     job = _Job(settings, topology, loaded.file.path, as_json, readings)
     with Host(settings) as host:
         anyio.run(job.go, host, _name_of(files), backend_options={"use_uvloop": True})
+    if not job.complete:
+        say("stopped before the end: the same command with the same --data-dir goes on from here")
+        return _INTERRUPTED
     return Unavailable.exit_code if job.failures else 0
 
 
@@ -115,7 +120,7 @@ class _Job:
     as_json: bool
     readings: bool
     failures: list[str] = field(default_factory=list)
-    read: int = 0
+    complete: bool = False
 
     async def go(self, host: Host, name: str) -> None:
         for agent in APART:
@@ -136,7 +141,7 @@ class _Job:
                 home.stop.set()
             group.cancel_scope.cancel()
         self.failures = [source.failure for source in supervisor.sources if source.failure]
-        if all(source.finished or source.failure for source in supervisor.sources):
+        if self.complete:
             await self._tell(bus, begin)
         await bus.close()
 
@@ -146,10 +151,12 @@ class _Job:
         if await path.exists():
             stored = json.loads(await path.read_text())
             return {Place(stream, int(number)): (first, 2**62) for stream, number, first in stored}
-        places = [Place(stream, number) for stream in FACTS for number in range(bus.partitions)]
-        ends = await bus.ends(places)
+        streams = (*FACTS, DeadLettered.stream)
+        ends = await bus.ends([Place(stream, number) for stream in streams for number in range(bus.partitions)])
         await path.parent.mkdir(parents=True, exist_ok=True)
-        await path.write_text(json.dumps([[place.stream, place.partition, end + 1] for place, end in ends.items()]))
+        draft = path.with_suffix(".draft")
+        await draft.write_text(json.dumps([[place.stream, place.partition, end + 1] for place, end in ends.items()]))
+        await draft.rename(path)
         return {place: (end + 1, 2**62) for place, end in ends.items()}
 
     async def _to_the_end(self, bus: Bus, home: Home, supervisor: Supervisor) -> None:
@@ -158,12 +165,13 @@ class _Job:
             task = progress.add_task("reading", total=None) if progress else None
             while not home.stopping:
                 done = bool(supervisor.sources) and all(s.finished or s.failure for s in supervisor.sources)
-                self.read = sum(source.readings for source in supervisor.sources)
                 if progress and task is not None:
+                    read = sum(source.readings for source in supervisor.sources)
                     waiting = sum((await behind(bus, self.topology)).values())
                     text = "recording lineage" if done and not waiting else f"{waiting:,} on their way"
-                    progress.update(task, completed=self.read, description=text)
+                    progress.update(task, completed=read, description=text)
                 if done and await drained(bus, self.topology):
+                    self.complete = True
                     return
                 await home.sleep(_LOOK_S)
 
@@ -181,14 +189,18 @@ class _Job:
                 emit(row)
             elif row["type"] not in ("NotificationDue", "ReadingsRejected") or self.readings:
                 out.print(line(row), style=style(row), soft_wrap=True)
-        self._summary(counts)
+        graves = [place for place in begin if place.stream == DeadLettered.stream]
+        buried = sum(end + 1 - begin[place][0] for place, end in (await bus.ends(graves)).items())
+        self._summary(counts, buried)
 
-    def _summary(self, counts: Counter[str]) -> None:
+    def _summary(self, counts: Counter[str], buried: int) -> None:
         data_dir = str(self.settings.data_dir.absolute())
         if self.as_json:
             summary: dict[str, Any] = {"type": "RunSummary", "counts": dict(sorted(counts.items()))}
-            emit({**summary, "data_dir": data_dir, "failures": self.failures})
+            emit({**summary, "data_dir": data_dir, "failures": self.failures, "dead_letters": buried})
             return
+        if buried:
+            say(f"{buried:,} could not be handled, and are kept: tocsin export --stream {DeadLettered.stream}")
         for failure in self.failures:
             say(f"not read to the end: {failure}")
         numbers = ", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items()))

@@ -13,7 +13,7 @@ def test_windows_are_those_of_the_definition() -> None:
     """Mean, maximum and minimum of the last 16, 64 and 256 readings, for series at different ages."""
     values = np.random.default_rng(1).normal(-5, 1, (3, 900))
     state = blocks.Blocks(series=0, **blocks.empty())
-    Records().grow(state, 3)  # type: ignore[arg-type]
+    Records().grow(state, 3)  # type: ignore[arg-type]  # a state of the tests' own
     for t in range(900):
         live = np.array([0, 2]) if t < 37 else np.array([0, 1, 2])
         age = np.array([t if row != 1 else t - 37 for row in live])
@@ -30,7 +30,7 @@ def test_windows_are_those_of_the_definition() -> None:
 def test_a_huge_reading_leaves_no_rounding_error_in_the_means() -> None:
     """256 readings after 1e140 the means are exact again."""
     state = blocks.Blocks(series=0, **blocks.empty())
-    Records().grow(state, 1)  # type: ignore[arg-type]
+    Records().grow(state, 1)  # type: ignore[arg-type]  # a state of the tests' own
     values = np.full(600, 0.1)
     values[100] = 1e140
     found = np.empty((1, 3, 3))
@@ -45,7 +45,7 @@ def test_a_stretch_of_readings_is_as_many_steps(t: int) -> None:
     values = np.random.default_rng(1).normal(-5, 1, (3, 700))
     one, many = (blocks.Blocks(series=0, **blocks.empty()) for _ in range(2))
     for state in (one, many):
-        Records().grow(state, 3)  # type: ignore[arg-type]
+        Records().grow(state, 3)  # type: ignore[arg-type]  # a state of the tests' own
     age = np.zeros(3, np.int64)
     for start in range(0, 700, t):
         live = np.array([0, 2]) if start == 0 else np.array([0, 1, 2])  # so that ages differ
@@ -63,8 +63,8 @@ def test_distance_is_to_the_nearest_value_within_a_share_of_the_range() -> None:
     values = np.cumsum(np.random.default_rng(2).normal(0, 1, (3000, 2)), axis=0)
     state = nearest.Net(series=0, **nearest.empty())
     alone = nearest.Net(series=0, **nearest.empty())
-    Records().grow(state, 2)  # type: ignore[arg-type]
-    Records().grow(alone, 2)  # type: ignore[arg-type]
+    Records().grow(state, 2)  # type: ignore[arg-type]  # a state of the tests' own
+    Records().grow(alone, 2)  # type: ignore[arg-type]  # a state of the tests' own
     for t in range(3000):
         fresh = np.array([t == 0, t == 0])
         found, low, high = nearest.novelty(state, slice(0, 2), fresh, values[t : t + 1])
@@ -81,7 +81,7 @@ def test_distance_is_to_the_nearest_value_within_a_share_of_the_range() -> None:
 def test_one_absurd_value_does_not_stretch_the_range() -> None:
     """The range leaves out the outermost value on each side."""
     state = nearest.Net(series=0, **nearest.empty())
-    Records().grow(state, 1)  # type: ignore[arg-type]
+    Records().grow(state, 1)  # type: ignore[arg-type]  # a state of the tests' own
     values = np.append(np.linspace(0, 1, 50), [1e9, 0.5])[:, None]
     _, low, high = nearest.novelty(state, slice(0, 1), np.array([True]), values)
     assert high[-1, 0] - low[-1, 0] < 1.0

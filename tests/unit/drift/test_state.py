@@ -99,12 +99,12 @@ def test_together_equals_alone() -> None:
         mine = np.flatnonzero(rows == row)
         early, late = mine[mine < 4000], mine[mine >= 4000]
         found = [
-            (int(early[a[0]]), *a[1:])  # type: ignore[call-overload]
+            (int(early[a[0]]), *a[1:])  # type: ignore[call-overload]  # mypy knows the entries as objects
             for a in _entries(test.update_batch(state, rows[early], times[early], values[early]), 0)
         ]
         test.rearm(state, row)
         found += [
-            (int(late[a[0]]), *a[1:])  # type: ignore[call-overload]
+            (int(late[a[0]]), *a[1:])  # type: ignore[call-overload]  # mypy knows the entries as objects
             for a in _entries(test.update_batch(state, rows[late], times[late], values[late]), 0)
         ]
         assert found == [a for a in together if a[1] == row]
