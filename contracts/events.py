@@ -19,6 +19,7 @@ from .operations import AgentStarted as AgentStarted
 from .operations import AgentStopped as AgentStopped
 from .operations import DeadLettered as DeadLettered
 from .operations import LineageRecorded as LineageRecorded
+from .operations import LogGap as LogGap
 from .operations import ModelLoaded as ModelLoaded
 from .operations import ModelPublished as ModelPublished
 from .operations import ModelRefused as ModelRefused

@@ -117,6 +117,17 @@ class AgentFailed(Event):
     error: str
 
 
+class LogGap(Event):
+    """Entries were gone before a task had read them: deleted or trimmed by somebody else. They were not handled."""
+
+    stream: ClassVar[str] = "lifecycle"
+    operational: ClassVar[bool] = True
+    agent: str
+    origin: str = Field(description="stream with the gap")
+    first: int = Field(description="ordinal of the first event that is missing")
+    last: int
+
+
 class DeadLettered(Event):
     """An entry that could not be handled, with everything needed to try again."""
 

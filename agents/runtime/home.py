@@ -10,7 +10,7 @@ import anyio
 import structlog
 
 from bus.protocol import Bus, Place
-from contracts.events import AgentFailed, AgentStarted, AgentStopped, AnyEvent, DeadLettered, Event, ModelLoaded
+from contracts.events import AgentFailed, AgentStarted, AgentStopped, AnyEvent, DeadLettered, Event, LogGap, ModelLoaded
 from contracts.frames import Frame, encode
 from contracts.identity import partition_of
 from contracts.settings import BusSettings
@@ -97,6 +97,28 @@ def _neighbours(events: Sequence[AnyEvent]) -> list[tuple[type[AnyEvent], list[A
         by_stream[kind.stream] = kind
         groups.setdefault(kind, []).append(event)
     return done + list(groups.items())
+
+
+def log_gap(agent: str, place: Place, first: int, last: int, *, time: int) -> LogGap:
+    """Entries that were gone before they were read: said in the log of the service, and in the events."""
+    log.error(
+        "entries are missing from the log",
+        task=agent,
+        stream=place.stream,
+        partition=place.partition,
+        first=first,
+        last=last,
+    )
+    return LogGap.of(
+        cause=f"{place.stream}/{first}",
+        time=time,
+        asset=agent,
+        discriminator=f"{agent} {place.stream} {place.partition} {first}",
+        agent=agent,
+        origin=place.stream,
+        first=first,
+        last=last,
+    )
 
 
 def dead_letter(

@@ -13,7 +13,7 @@ from contracts.readings import joined
 
 from ..parts import Processor
 from ..state import dump, restore
-from .home import Home, dead_letter, log, outputs
+from .home import Home, dead_letter, log, log_gap, outputs
 
 #: Up to so many events the work is done at once: going to a thread and back costs more.
 _INLINE_EVENTS = 64
@@ -92,15 +92,8 @@ class Lane:
     async def step(self, entries: Sequence[Entry]) -> int:
         """Handle entries that follow the position and commit what comes out; returns the number of events."""
         expected = str(self.position) if self.position else ""
-        for first, found in self._holes(entries):
-            log.error(
-                "entries are missing from the log",
-                task=self.task,
-                stream=self.place.stream,
-                partition=self.place.partition,
-                first=first,
-                last=found - 1,
-            )
+        now = self.home.clock.wall_ns()
+        gaps = [log_gap(self.task, self.place, first, found - 1, time=now) for first, found in self._holes(entries)]
         last = entries[-1].last
         if last - self.position > _INLINE_EVENTS:
             # A thread, so that leases are renewed and other agents are served meanwhile.
@@ -108,11 +101,16 @@ class Lane:
         else:
             outcome = self._outcome(entries)
         await self.home.bus.commit(
-            Commit(self.place.partition, self.task, self.token, expected, str(last), outputs(outcome, self.task))
+            Commit(
+                self.place.partition, self.task, self.token, expected, str(last), outputs([*gaps, *outcome], self.task)
+            )
         )
         count = last - self.position
         self.position = last
         self.handled += count
+        if gaps:
+            # A recovery that begins before the gap would find what is missing, and stop.
+            await self.save_if_due(now=True)
         return count
 
     def _holes(self, entries: Sequence[Entry]) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ from contracts.events import AnyEvent
 from contracts.frames import decode
 
 from ..parts import Batch, Recorder
-from .home import Home, dead_letter, log, outputs
+from .home import Home, dead_letter, log, log_gap, outputs
 from .ownership import Ownership
 
 _WAIT_S = 0.2
@@ -74,6 +74,7 @@ class RecorderRunner:
 
     async def _record(self, place: Place, entries: list[Entry]) -> None:
         events, letters = self._decoded(place, entries)
+        letters = [*self._gaps(place, entries), *letters]
         batch = Batch(place.stream, place.partition, entries[0].first, entries[-1].last, events)
         try:
             receipts = await self.recorder.record(batch) if events else []
@@ -85,6 +86,14 @@ class RecorderRunner:
         self._backoff.reset()
         self._waiting.pop(place.partition, None)
         await self._commit(place, batch.last, [*letters, *receipts])
+
+    def _gaps(self, place: Place, entries: list[Entry]) -> list[AnyEvent]:
+        last, now, gaps = self.positions[place.partition], self.home.clock.wall_ns(), list[AnyEvent]()
+        for entry in entries:
+            if entry.first != last + 1:
+                gaps.append(log_gap(self.task, place, last + 1, entry.first - 1, time=now))
+            last = entry.last
+        return gaps
 
     def _decoded(self, place: Place, entries: list[Entry]) -> tuple[list[AnyEvent], list[AnyEvent]]:
         events: list[AnyEvent] = []

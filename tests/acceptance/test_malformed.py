@@ -44,7 +44,8 @@ def test_each_flaw_of_a_file_gets_its_own_verdict_and_the_rest_is_accepted() -> 
     assert verdicts["not finite"] == 2
     assert verdicts["malformed row"] == 2  # a column short, and cut off at the end of the file
     assert verdicts["bad time"] == 1  # a row without a time is one rejection
-    assert verdicts["late"] == 2
+    assert verdicts["late"] == 1  # nothing of channel a was accepted for that minute
+    assert verdicts["conflict"] == 1  # channel b had another value then
     assert verdicts["duplicate"] == 2
     assert counts["ReadingsAccepted"] + len(found) == counts["ReadingsAcquired"]
     assert counts["ReadingsAccepted"] == 186

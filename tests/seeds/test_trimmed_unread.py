@@ -3,23 +3,23 @@ nobody misses what was between.
 """
 
 from collections.abc import Sequence
-from unittest.mock import patch
 
 import pytest
 
-from agents.runtime import lane as lanes
 from agents.runtime.lane import Lane
 from bus import keys
 from bus.protocol import Entry, Place
 from bus.redis.bus import RedisBus
+from bus.scan import scan
 from contracts.errors import Diverged
+from contracts.events import LogGap
 from tests.unit.runtime.counting import INPUT, Counter, feed, home, plant
 
-PLACE = Place(INPUT, 0)
+PLACE, TASK = Place(INPUT, 0), f"counter<{INPUT}"
 
 
 async def lane(bus: RedisBus, token: int) -> Lane:
-    found = Lane(home(bus), Counter(), f"counter<{INPUT}", PLACE, token)
+    found = Lane(home(bus), Counter(), TASK, PLACE, token)
     await found.open()
     return found
 
@@ -31,12 +31,13 @@ async def check(bus: RedisBus) -> None:
     reader = await lane(bus, 1)
     await reader.step((await bus.read({PLACE: 0}, count=1))[PLACE])
     await bus._server.call("XTRIM", keys.stream(PLACE), "MAXLEN", 6)
-    with patch.object(lanes, "log") as log:
-        await reader.step((await bus.read({PLACE: reader.position}, count=100))[PLACE])
-    holes = [(call.kwargs["first"], call.kwargs["last"]) for call in log.error.call_args_list]
-    assert holes == [(8, 28)], "nobody missed them"
+    await reader.step((await bus.read({PLACE: reader.position}, count=100))[PLACE])
+    told = [event async for found in scan(bus, Place(LogGap.stream, 0)) for event in found.events]
+    assert [(event.first, event.last) for event in told if isinstance(event, LogGap)] == [(8, 28)], "nobody missed them"
+    assert (await lane(bus, 2)).position == 70, "the snapshot behind the gap is enough"
+    await bus._server.call("DEL", *(name(0, TASK) for name in (keys.snapshot, keys.previous_snapshot)))
     with pytest.raises(Diverged, match="should go on at 1, found 29"):
-        await lane(bus, 2)
+        await lane(bus, 3)
 
 
 async def test_entries_that_were_trimmed_unread_are_missed(redis_bus: RedisBus) -> None:
