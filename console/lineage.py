@@ -137,9 +137,12 @@ def _show(found: dict[str, Any]) -> None:
     tree.add(f"bundle {bundle['digest']}, detector {bundle['detector']['kind']}")
     model = found["model"]
     tree.add(f"model {model['name']} version {model['version']}" if model["name"] else "model: not published yet")
-    tree.add(f"training {found['training']}")
+    training = found["training"] or {}
+    tree.add(f"training {' '.join(f'{name}={value}' for name, value in training.items()) or 'unknown'}")
     tree.add(f"MLflow run {found['mlflow_run_id'] or 'not recorded yet'}")
-    tree.add(f"environment {' '.join(f'{k}={v}' for k, v in found['environment'].items())}")
+    environment = dict(found["environment"])
+    versions = {"python": environment.get("python"), **environment.get("packages", {})}
+    tree.add(f"environment {environment['hash']}: {', '.join(f'{k} {v}' for k, v in versions.items() if v)}")
     for part, why in found.get("missing", {}).items():
         tree.add(f"missing {part}: {why}")
     tables().print(tree, soft_wrap=True)

@@ -27,15 +27,25 @@ def style(row: dict[str, Any]) -> str:
     return _COLOURS.get(row["type"], "")
 
 
+def span(seconds: float) -> str:
+    """A length of time in its two largest units: ``4 d 10 h``."""
+    left, parts = round(seconds), []
+    for name, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count} {name}")
+    return " ".join(parts[:2]) or "0 s"
+
+
 def _what(row: dict[str, Any]) -> str:  # noqa: PLR0911 - one line for each kind of event
     match row["type"]:
         case "AnomalyDetected":
             return f"{row['reason']} ({row['value']:.6g}), score {row['score']:.2f}  {row['id'][:12]}"
         case "AnomalyCleared":
-            return f"normal again after {row['lasted'] / 1e9:.0f} s"
+            return f"normal again after {span(row['lasted'] / 1e9)}"
         case "DriftDetected":
             return (
-                f"{row['kind']} {row['direction']} by {row['effect']:.3g} {row['unit']} since {row['since']}"
+                f"{row['kind']} {row['direction']} by {row['effect']:.3g} {row['unit']} since {row['since'][:19]}Z"
                 f"  {row['id'][:12]}"
             )
         case "DataQualityIncident":
