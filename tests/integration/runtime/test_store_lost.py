@@ -12,9 +12,20 @@ from contracts.settings import Settings
 from tests.servers import LiveServer
 
 
-async def test_a_flush_ends_everything_with_the_reason(server: LiveServer) -> None:
+class Idle:
+    """A runner with nothing to do until everything stops."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+
+    async def run(self) -> None:
+        await self.home.stop.wait()
+
+
+async def test_a_flush_ends_everything_with_the_reason(server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
     bus, operator = await open_bus(Settings(), server.url), Server(server.url)
     supervisor = Supervisor(Home(bus, "me"), Topology([]), [])
+    monkeypatch.setattr(supervisor, "runners", lambda: {"idle": Idle(supervisor.home)})
     try:
         await operator.call("FLUSHALL")
         with anyio.fail_after(20), pytest.raises(StoreLost, match="lost its data"):
