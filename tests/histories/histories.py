@@ -20,14 +20,20 @@ from contracts.readings import Quality, Readings, Series, Verdict
 
 Row = dict[str, Any]
 FOLDER = Path(__file__).parent
-#: These name versions of libraries: another machine has others, and must give the same findings.
-OF_THE_MACHINE = ("bundle", "environment")
+#: These name versions of libraries, or digest what was fitted with them: another machine has others, and must give the
+#: same findings.
+OF_THE_MACHINE = ("bundle", "environment", "reference")
+#: The last bits of what is fitted depend on the machine's linear algebra.
+DIGITS = 6
 _VERDICTS = {verdict.word: verdict for verdict in Verdict}
 
 
 def portable(row: Row) -> Row:
     """The row without what belongs to the machine that recorded it."""
-    return {name: value for name, value in row.items() if name not in OF_THE_MACHINE}
+    kept = {name: value for name, value in row.items() if name not in OF_THE_MACHINE}
+    if row["type"] != "DriftDetected":
+        return kept
+    return {name: float(f"{v:.{DIGITS}g}") if isinstance(v, float) else v for name, v in kept.items()}
 
 
 def load(path: Path) -> list[Row]:
