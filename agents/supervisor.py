@@ -11,7 +11,6 @@ from anyio.abc import TaskGroup
 from bus.retry import Backoff
 from contracts.errors import StoreLost, TocsinError, Unavailable
 from contracts.events import ReadingsAcquired
-from contracts.settings import BusSettings
 
 from .parts import Processor, Recorder, Sink, Source
 from .runtime.home import Home, log
@@ -168,8 +167,3 @@ async def stop_on_signals(home: Home, group: TaskGroup) -> None:
                 return
             log.info("stopping", signal=signal.Signals(number).name)
             home.stop.set()
-
-
-def home_of(bus: object, owner: str, settings: BusSettings) -> Home:
-    """A home with the real clock."""
-    return Home(bus, owner, settings)  # type: ignore[arg-type] # any implementation of the protocol
