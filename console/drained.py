@@ -7,12 +7,10 @@ from bus.scan import scan
 from contracts.events import SourceFinished
 
 
-async def behind(bus: Bus, topology: Topology, *, recorders: bool = True) -> dict[str, int]:
+async def behind(bus: Bus, topology: Topology) -> dict[str, int]:
     """Task -> events that it has not finished yet; only tasks that are behind."""
     out: dict[str, int] = {}
     for item in topology.placed:
-        if isinstance(item.part, Recorder) and not recorders:
-            continue
         for stream in topology.inputs(item.part):
             places = [Place(stream, number) for number in range(bus.partitions)]
             ends = await bus.ends(places)

@@ -28,7 +28,7 @@ class DriftState:
     values    the first readings, float64[series, reference_readings]
     times     their times, int64[series, reference_readings]
     origin    ordinal of the series' first reading
-    adopted   row of the test's state + 1; 0 while the reference is collected
+    adopted   whether the reference is fitted, and the test watches
     """
 
     test: Any

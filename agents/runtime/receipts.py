@@ -1,7 +1,6 @@
 """Telling the senders of a push source that their readings are safe: on disk, not only accepted."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import anyio
 
@@ -53,15 +52,3 @@ class Receipts:
         self._closed = True
         self._news.set()
         await self._done.wait()
-
-
-@contextmanager
-def single_error() -> Iterator[None]:
-    """The first error of a task group as itself: callers tell errors apart by their class."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from group

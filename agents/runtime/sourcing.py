@@ -20,8 +20,9 @@ from contracts.events import ReadingsAcquired, SourceFailed, SourceFinished
 from contracts.identity import partition_of
 
 from ..parts import Harvest, Source
+from .groups import single_error
 from .home import Home, log, outputs
-from .receipts import Receipts, single_error
+from .receipts import Receipts
 
 #: How often a source that can repeat says where to go on.
 _RESUME_S = 1.0

@@ -105,7 +105,7 @@ def test_an_unknown_alert_is_said_and_ends_with_one(finished: Finished) -> None:
 
 
 def test_tail_prints_what_is_in_the_log_only_for_a_running_service(finished: Finished) -> None:
-    tocsin("tail", "--once", "--data-dir", finished.data_dir, code=69)
+    assert tocsin("tail", "--once", "--data-dir", finished.data_dir, code=69) == ""
 
 
 @pytest.mark.parametrize(

@@ -137,11 +137,11 @@ def test_nothing_outlives_a_killed_supervisor(service: Service) -> None:
     wait_for(lambda: service.child("coordinator") and service.child("anomaly"))
     os.kill(service.pid, signal.SIGKILL)
     os.waitpid(service.pid, 0)
-    wait_for(lambda: not processes(service.data_dir), 20)
+    assert wait_for(lambda: not processes(service.data_dir), 20)
 
 
 def test_a_second_service_on_the_same_folder_is_refused(service: Service) -> None:
-    tocsin("up", "--config", service.config, "--data-dir", service.data_dir, code=69)
+    assert tocsin("up", "--config", service.config, "--data-dir", service.data_dir, code=69) == ""
 
 
 def test_an_agent_that_nobody_feeds_is_a_config_error_with_file_and_line(tmp_path: Path) -> None:
