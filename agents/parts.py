@@ -110,6 +110,8 @@ class Source(Part, ABC):
 
     endless: ClassVar[bool] = True
     """Whether it goes on for ever; a batch run ends when every source that is not endless has ended."""
+    repeats: ClassVar[bool] = True
+    """Whether it can give again what comes after a ``resume``; what is pushed comes once."""
 
     @abstractmethod
     def harvests(self, name: str, resume: str | None) -> AsyncIterator[Harvest]:
@@ -125,11 +127,27 @@ class Sink(Part, Generic[In], ABC):
     """Does something in the world, once per event, in no promised order; may be called again with the same event.
 
     Raise to be tried again later; after the configured number of tries the event becomes a dead letter.
+    ``RetryLater`` says when to try again, ``Refused`` that no further try can help.
     """
+
+    concurrency: ClassVar[int] = 8
+    """How many deliveries may be under way at once; 1 also keeps the order in which events are handed over."""
+
+    def destination(self, event: In) -> str:
+        """Where the event goes, if the sink serves several receivers.
+
+        Deliveries to one destination come one after the other, and a destination that fails or hangs does not hold up
+        the others. Those to none in particular (the empty text) run side by side.
+        """
+        return ""
 
     @abstractmethod
     async def deliver(self, event: In) -> None:
-        """Act on one event. Use its id as the idempotency key."""
+        """Act on one event, with its id as the idempotency key.
+
+        It may be cancelled, and is when it takes longer than ``bus.delivery_s``. It must not block: what does goes to
+        a thread.
+        """
 
     @classmethod
     def reads(cls) -> tuple[type[AnyEvent], ...]:

@@ -1,7 +1,7 @@
 """Runs the parts of this process, starts again what fails, and stops everything in order."""
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -9,8 +9,9 @@ import anyio
 from anyio.abc import TaskGroup
 
 from bus.retry import Backoff
-from contracts.errors import StoreLost, TocsinError, Unavailable
+from contracts.errors import Rewound, StoreLost, StoreRefused, TocsinError, Unavailable
 from contracts.events import ReadingsAcquired
+from contracts.settings import ARCHIVE
 
 from .parts import Processor, Recorder, Sink, Source
 from .runtime.groups import single_error
@@ -72,6 +73,7 @@ class Supervisor:
     topology: Topology
     placed: Sequence[Placed]
     live: bool = True
+    archiver: Runner | None = None
     sources: list[SourceRunner] = field(default_factory=list)
 
     def runners(self) -> dict[str, Runner]:
@@ -79,8 +81,8 @@ class Supervisor:
         out: dict[str, Runner] = {}
         for item in self.placed:
             if isinstance(item.part, Source):
-                readers = self.topology.readers(ReadingsAcquired.stream)
-                self.sources.append(SourceRunner(self.home, item.agent, item.name, item.part, readers))
+                followers = self.topology.followers(ReadingsAcquired.stream)
+                self.sources.append(SourceRunner(self.home, item.agent, item.name, item.part, followers))
             elif isinstance(item.part, Sink):
                 out[item.name] = SinkRunner(self.home, item.name, item.part, self.topology.inputs(item.part))
             for stream in self.topology.inputs(item.part):
@@ -99,14 +101,15 @@ class Supervisor:
     async def run(self) -> None:
         """Run everything until ``home.stop`` is set and all runners are done.
 
-        Raises StoreLost when the log that we write to is gone.
+        Raises StoreLost when the log that we write to is gone, StoreRefused when its server would lose it.
         """
         with single_error():
             async with anyio.create_task_group() as group:
                 group.start_soon(self._watch_store)
                 async with anyio.create_task_group() as work:
                     work.start_soon(self._keep, "announcement", Announcement(self.home, self.placed))
-                    for name, runner in self.runners().items():
+                    archiver = {ARCHIVE: self.archiver} if self.archiver is not None else {}
+                    for name, runner in {**self.runners(), **archiver}.items():
                         work.start_soon(self._keep, name, runner, name=name)
                 group.cancel_scope.cancel()
         await self._farewell()
@@ -126,8 +129,8 @@ class Supervisor:
             try:
                 await runner.run()
                 return
-            except StoreLost:
-                # Going on would write a second truth beside the one that is missing.
+            except (StoreLost, StoreRefused):
+                # Going on would write a second truth beside the one that is missing, or to a server that loses it.
                 raise
             except Exception as error:  # noqa: BLE001 - one runner's failure must not end the others
                 if self.home.clock.monotonic_s() - begun > HEALTHY_S:
@@ -139,7 +142,7 @@ class Supervisor:
         while not self.home.stopping:
             try:
                 await self.home.bus.check()
-            except StoreLost:
+            except (StoreLost, StoreRefused):
                 raise
             except Unavailable:
                 # The runners say so, and wait.
@@ -147,12 +150,20 @@ class Supervisor:
             await self.home.sleep(STORE_LOOK_S)
 
     async def _report(self, name: str, error: Exception, pause: float) -> None:
+        self.home.telemetry.restarted(name, "unavailable" if isinstance(error, Unavailable) else "failed")
         if isinstance(error, Unavailable):
             log.warning("unavailable", runner=name, cause=str(error), retry_in_s=round(pause, 1))
             return
+        if isinstance(error, Rewound):
+            log.warning("goes back", runner=name, cause=str(error), retry_in_s=round(pause, 1))
+            await self._tell(self.home.rewound(name, error.partition, error.first, error.last))
+            return
         log.error("runner failed", runner=name, cause=repr(error), retry_in_s=round(pause, 1), exc_info=error)
+        await self._tell(self.home.failed(name, error))
+
+    async def _tell(self, news: Awaitable[None]) -> None:
         try:
-            await self.home.failed(name, error)
+            await news
         except TocsinError as silent:
             log.warning("failure could not be told to the log", cause=str(silent))
 

@@ -12,7 +12,8 @@ from contracts.events import EVENTS, AnyEvent, ReadingsAcquired
 from contracts.settings import AgentSettings, Settings, problems
 from contracts.yamlfile import YamlFile
 
-from .parts import Context, Part, Processor, Recorder, Source
+from .parts import Context, Part, Processor, Recorder, Sink, Source
+from .runtime.backpressure import Reader
 
 #: Built-in agents; imported only when the configuration names them.
 KINDS = {
@@ -101,6 +102,26 @@ class Topology:
     def readers(self, stream: str) -> list[str]:
         """The tasks that keep a position in a stream."""
         return [task for task in self.tasks() if task.endswith(f"<{stream}")]
+
+    def known(self) -> set[str]:
+        """The readers of the log that are configured: tasks, and the groups of sinks as ``group <name>``."""
+        return {*self.tasks(), *(f"group {item.name}" for item in self.placed if isinstance(item.part, Sink))}
+
+    def followers(self, stream: str) -> list[Reader]:
+        """Who reads a stream, or what follows from it: all that sources have to wait for when they are too fast.
+
+        Recorders are left out: what they write to may be away for days, and nothing waits for that.
+        """
+        found: list[Reader] = []
+        reached = [stream]
+        for name in reached:
+            for item in self.placed:
+                if name not in self.inputs(item.part) or isinstance(item.part, Recorder):
+                    continue
+                sink = isinstance(item.part, Sink)
+                found.append(Reader(item.name if sink else f"{item.name}<{name}", name, sink))
+                reached += [kind.stream for kind in item.part.writes() if kind.stream not in reached]
+        return found
 
     def only(self, agents: Sequence[str]) -> list[Placed]:
         """The parts of some agents; of all when none is named.

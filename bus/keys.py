@@ -5,8 +5,16 @@ from .protocol import Place
 PREFIX = "tocsin"
 #: Identity of the store: when it is missing, the server lost its data or is another one.
 STORE = f"{PREFIX}:store"
+#: Field of every ledger with the identity of the store: a node of a cluster can lose its partitions alone.
+MARK = "store"
 #: Written only to learn when it, and so everything before it, is on disk.
 PERSISTED = f"{PREFIX}:persisted"
+
+
+def beside(name: str) -> str:
+    """As ``PERSISTED``, in the slot of another key."""
+    tag = name[: name.index("}") + 1] if "}" in name else PREFIX
+    return f"{tag}:persisted"
 
 
 def stream(place: Place) -> str:
@@ -15,7 +23,8 @@ def stream(place: Place) -> str:
 
 
 def ledger(partition: int) -> str:
-    """A hash: ``position:<task>``, ``token:<task>``, ``lease:<task>``, ``end:<stream>``, ``settled:<group>:<stream>``.
+    """A hash: ``position:<task>``, ``token:<task>``, ``lease:<task>``, ``life:<task>``, ``tried:<task>``,
+    ``end:<stream>``, ``settled:<group>:<stream>``.
 
     One hash, so that a commit looks up and changes everything of its partition in two commands.
     """

@@ -9,33 +9,29 @@ from collections.abc import Mapping, Sequence
 
 import anyio
 
-from contracts.errors import Fenced, PositionMoved
+from contracts.errors import Fenced
 from contracts.frames import Frame
 
-from .protocol import Commit, Delivery, Entry, Place, Snapshot
+from .memoryinbox import Group, MemoryInbox
+from .moved import moved
+from .protocol import Commit, Entry, Former, Place, Snapshot
 
 
-class _Group:
-    """One consumer group on one place."""
-
-    def __init__(self, after: int) -> None:
-        self.given = after
-        # Ordinal of the entry's last event -> consumer, tries, when it was last touched.
-        self.pending: dict[int, tuple[str, int, float]] = {}
-
-
-class MemoryBus:
+class MemoryBus(MemoryInbox):
     """See ``bus.protocol`` for what it promises."""
 
     def __init__(self, partitions: int) -> None:
         self.partitions = partitions
+        self.identity = f"memory {id(self):x}"
         self._streams: dict[Place, list[Entry]] = defaultdict(list)
+        self._ends: dict[Place, int] = {}
         self._positions: dict[tuple[int, str], str] = {}
         self._tokens: dict[tuple[int, str], int] = defaultdict(int)
         self._leases: dict[tuple[int, str], tuple[str, int, int]] = {}
+        self._former: dict[tuple[int, str], Former] = {}
         self._members: dict[str, dict[str, str]] = defaultdict(dict)
         self._snapshots: dict[tuple[int, str], list[Snapshot]] = defaultdict(list)
-        self._groups: dict[tuple[str, Place], _Group] = {}
+        self._groups: dict[tuple[str, Place], Group] = {}
         self._appended = anyio.Event()
 
     # ---- Log
@@ -77,13 +73,63 @@ class MemoryBus:
         return {place: self._end(place) for place in places}
 
     def _end(self, place: Place) -> int:
-        rows = self._streams[place]
-        return rows[-1].last if rows else 0
+        return self._ends.get(place, 0)
 
     def _append(self, place: Place, frame: Frame) -> None:
-        self._streams[place].append(Entry(self._end(place) + frame.count, frame.count, frame.fields()))
+        self._ends[place] = self._end(place) + frame.count
+        self._streams[place].append(Entry(self._ends[place], frame.count, frame.fields()))
         self._appended.set()
         self._appended = anyio.Event()
+
+    async def starts(self, places: Sequence[Place]) -> dict[Place, int]:
+        return {place: self._start(place) for place in places}
+
+    def _start(self, place: Place) -> int:
+        rows = self._streams[place]
+        return rows[0].first if rows else self._end(place) + 1
+
+    # ---- Retention
+
+    async def advance(self, commit: Commit) -> None:
+        await self.commit(commit)
+
+    async def trim(self, place: Place, upto: int) -> int:
+        rows = self._streams[place]
+        upto = min([upto, *(await self.readers(place)).values()])
+        del rows[: bisect_right(rows, upto, key=lambda entry: entry.last)]
+        return self._start(place) - 1
+
+    async def readers(self, place: Place) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for partition, task in self._tokens:
+            if partition == place.partition and "<" in task:
+                needed = self._needed(task, place)
+                found.update({task: min(needed)} if needed else {})
+        for (group, where), state in self._groups.items():
+            if where == place:
+                found[f"group {group}"] = min(self._settled(place, state), self._end(place))
+        return found
+
+    def _needed(self, task: str, place: Place) -> list[int]:
+        """The ordinals behind which a task needs a place: its position, its snapshots, and their ends."""
+        key, reads = (place.partition, task), task.rpartition("<")[2] == place.stream
+        kept = self._snapshots[key]
+        ends = [snapshot.ends[place.stream] for snapshot in kept if place.stream in snapshot.ends]
+        read = [int(self._positions.get(key) or 0), *(int(snapshot.position or 0) for snapshot in kept)]
+        return ends + (read if reads else [])
+
+    async def retire(self, partition: int, reader: str) -> bool:
+        if reader.startswith("group "):
+            group = reader.removeprefix("group ")
+            gone = [key for key in self._groups if key[0] == group and key[1].partition == partition]
+            for key in gone:
+                del self._groups[key]
+            return bool(gone)
+        task = (partition, reader)
+        self._snapshots.pop(task, None)
+        self._former.pop(task, None)
+        known = (self._tokens.pop(task, None), self._positions.pop(task, None), self._leases.pop(task, None))
+        return known != (None, None, None)
 
     # ---- Ledger
 
@@ -94,24 +140,31 @@ class MemoryBus:
         if found == commit.position:
             return
         if found != commit.expected:
-            raise PositionMoved(
-                f"{commit.task} on partition {commit.partition} stands at {found or 'the beginning'}, "
-                f"not at {commit.expected or 'the beginning'}",
-                found,
-            )
+            raise moved(commit, found)
         for stream, frame in commit.outputs:
             self._append(Place(stream, commit.partition), frame)
         self._positions[key] = commit.position
         self._tokens[key] = commit.token
 
     def _check(self, key: tuple[int, str], token: int) -> None:
-        if self._tokens[key] > token:
+        if self._tokens.get(key, 0) > token:
             raise Fenced(f"{key[1]} on partition {key[0]}: token {token} was fenced off by {self._tokens[key]}")
 
     async def fence(self, partition: int, task: str, token: int) -> str:
         self._check((partition, task), token)
         self._tokens[partition, task] = token
         return self._positions.get((partition, task), "")
+
+    async def begin(self, partition: int, task: str, token: int, life: str) -> Former:
+        self._check((partition, task), token)
+        former = self._former.get((partition, task), Former("", ""))
+        self._former[partition, task] = Former(life, former.tried)
+        return former
+
+    async def attempt(self, partition: int, task: str, token: int, tried: str) -> None:
+        self._check((partition, task), token)
+        former = self._former.get((partition, task), Former("", ""))
+        self._former[partition, task] = former._replace(tried=tried)
 
     async def position(self, partition: int, task: str) -> str:
         return self._positions.get((partition, task), "")
@@ -149,6 +202,8 @@ class MemoryBus:
         held = self._leases.get((partition, task))
         if held and held[:2] == (owner, token):
             del self._leases[partition, task]
+            former = self._former.get((partition, task), Former("", ""))
+            self._former[partition, task] = former._replace(life="")
 
     async def sign(self, partition: int, task: str) -> str:
         held = self._leases.get((partition, task))
@@ -169,74 +224,6 @@ class MemoryBus:
 
     async def snapshots(self, partition: int, task: str) -> list[Snapshot]:
         return list(self._snapshots[partition, task])
-
-    # ---- Inbox
-
-    async def subscribe(self, group: str, places: Sequence[Place]) -> None:
-        for place in places:
-            self._groups.setdefault((group, place), _Group(0))
-
-    async def fetch(
-        self, group: str, consumer: str, places: Sequence[Place], *, count: int, block_s: float = 0
-    ) -> list[Delivery]:
-        found = self._give(group, consumer, places, count)
-        if not found and block_s > 0:
-            await self._news(block_s)
-            found = self._give(group, consumer, places, count)
-        return found
-
-    def _give(self, group: str, consumer: str, places: Sequence[Place], count: int) -> list[Delivery]:
-        found = []
-        for place in places:
-            state = self._groups[group, place]
-            for entry in self._after({place: state.given}, count).get(place, []):
-                state.given = entry.last
-                state.pending[entry.last] = (consumer, 1, anyio.current_time())
-                found.append(Delivery(place, entry, 1))
-        return found
-
-    async def unsettled(self, group: str, consumer: str, place: Place, *, count: int) -> list[Delivery]:
-        own = [last for last, held in self._groups[group, place].pending.items() if held[0] == consumer]
-        return self._regive(group, consumer, place, own[:count])
-
-    async def claim(self, group: str, consumer: str, place: Place, *, idle_s: float, count: int) -> list[Delivery]:
-        now = anyio.current_time()
-        pending = self._groups[group, place].pending
-        idle = [last for last, held in pending.items() if held[0] != consumer and now - held[2] >= idle_s]
-        return self._regive(group, consumer, place, idle[:count])
-
-    def _regive(self, group: str, consumer: str, place: Place, lasts: Sequence[int]) -> list[Delivery]:
-        pending = self._groups[group, place].pending
-        by_last = {entry.last: entry for entry in self._streams[place]}
-        found = []
-        for last in sorted(lasts):
-            tries = pending[last][1] + 1
-            pending[last] = (consumer, tries, anyio.current_time())
-            found.append(Delivery(place, by_last[last], tries))
-        return found
-
-    async def touch(self, group: str, consumer: str, place: Place, entries: Sequence[Entry]) -> None:
-        pending = self._groups[group, place].pending
-        for entry in entries:
-            if entry.last in pending:
-                pending[entry.last] = (consumer, pending[entry.last][1], anyio.current_time())
-
-    async def settle(self, group: str, place: Place, entry: Entry, outputs: Sequence[tuple[str, Frame]] = ()) -> bool:
-        if self._groups[group, place].pending.pop(entry.last, None) is None:
-            return False
-        for stream, frame in outputs:
-            self._append(Place(stream, place.partition), frame)
-        return True
-
-    async def settled(self, group: str, places: Sequence[Place]) -> dict[Place, int]:
-        return {place: self._settled(place, self._groups.get((group, place))) for place in places}
-
-    def _settled(self, place: Place, state: _Group | None) -> int:
-        if state is None:
-            return 0
-        if not state.pending:
-            return state.given
-        return next(entry.first for entry in self._streams[place] if entry.last in state.pending) - 1
 
     async def close(self) -> None:
         """Nothing to give up."""

@@ -9,90 +9,51 @@ Ownership   A lease says who should work; the fencing token says who can. Leases
             standby takes over when it saw no sign of life for the lease's time by its own monotonic clock.
 Snapshots   A hint for fast recovery, never the truth: the truth is the log up to the committed position.
 Inbox       At least once: an entry is delivered until it is settled, and settled once, together with its receipts.
+Retention   Nothing is removed that a task, a snapshot or a group still needs; the removal itself checks that.
 
 An ordinal counts events, not entries: an entry that holds 256 readings moves it by 256. So positions say the same
 however events were cut into entries.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
 
-from contracts.errors import CorruptEvent
 from contracts.frames import Frame
 
-
-class Place(NamedTuple):
-    """One stream of one partition."""
-
-    stream: str
-    partition: int
-
-
-@dataclass(slots=True)
-class Entry:
-    """One entry of a stream: ``count`` events, the last of which has the ordinal ``last``."""
-
-    last: int
-    count: int
-    fields: Mapping[bytes, bytes]
-
-    @property
-    def first(self) -> int:
-        return self.last - self.count + 1
-
-    def frame(self) -> Frame:
-        """The frame in the entry.
-
-        Raises CorruptEvent when the bytes are not the ones that were written.
-        """
-        if not self.fields:
-            raise CorruptEvent(f"entry {self.first}-{self.last} was deleted before it was read")
-        return Frame.parse(self.fields, self.count)
+from .carried import Commit as Commit
+from .carried import Delivery as Delivery
+from .carried import Entry as Entry
+from .carried import Former as Former
+from .carried import Place as Place
+from .carried import Snapshot as Snapshot
 
 
-@dataclass(frozen=True)
-class Commit:
-    """One atomic step of a task on a partition.
-
-    ``expected`` and ``position`` are texts: an ordinal for processors, a source's own place for sources. The empty
-    text is the position before the first commit.
-    """
-
-    partition: int
-    task: str
-    token: int
-    expected: str
-    position: str
-    outputs: Sequence[tuple[str, Frame]] = ()
-
-    def __post_init__(self) -> None:
-        if self.expected == self.position:
-            raise ValueError(f"a commit must move the position of {self.task}, it stays at {self.position!r}")
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """State of a task at a position; ``ends`` says how far its output streams had come then."""
-
-    position: str
-    data: bytes
-    ends: Mapping[str, int] = field(default_factory=dict)
-
-
-class Delivery(NamedTuple):
-    """An entry handed to a consumer of a group, for the ``tries``-th time."""
-
-    place: Place
-    entry: Entry
-    tries: int
-
-
-class Log(Protocol):
-    """Ordered reading."""
+class Recorded(Protocol):
+    """What happened, to be read again: a log, an archive, or both as one."""
 
     @property
     def partitions(self) -> int: ...
+
+    async def range(self, place: Place, first: int, last: int, *, count: int) -> list[Entry]:
+        """Up to ``count`` entries that hold any of the events ``first`` to ``last``."""
+        ...
+
+    async def ends(self, places: Sequence[Place]) -> dict[Place, int]:
+        """The ordinal of the last event in each place; 0 where there is none."""
+        ...
+
+    async def starts(self, places: Sequence[Place]) -> dict[Place, int]:
+        """The ordinal of the first event that is still there; the one after the end where none is."""
+        ...
+
+
+class Log(Recorded, Protocol):
+    """Ordered reading."""
+
+    @property
+    def identity(self) -> str:
+        """What tells this log from every other one."""
+        ...
 
     async def check(self) -> None:
         """Look whether this is still the log that was opened.
@@ -112,12 +73,35 @@ class Log(Protocol):
         """
         ...
 
-    async def range(self, place: Place, first: int, last: int, *, count: int) -> list[Entry]:
-        """Up to ``count`` entries that hold any of the events ``first`` to ``last``."""
+
+class Retention(Protocol):
+    """Giving memory back: what nobody needs any more goes, nothing else."""
+
+    async def advance(self, commit: Commit) -> None:
+        """As ``commit``, without outputs, and possible when the server has no memory left: it is what makes room."""
         ...
 
-    async def ends(self, places: Sequence[Place]) -> dict[Place, int]:
-        """The ordinal of the last event in each place; 0 where there is none."""
+    async def trim(self, place: Place, upto: int) -> int:
+        """Remove whole entries that end at ``upto`` or before and that no reader needs.
+
+        A reader is whatever ``readers`` names. Returns the ordinal up to which everything is gone.
+        """
+        ...
+
+    async def readers(self, place: Place) -> dict[str, int]:
+        """Every task and group that reads a place, with the ordinal up to which it needs nothing any more.
+
+        A task needs what follows its position and its oldest snapshot, in its input and in the streams that it
+        writes: recovery compares those. A group, a foreign one too, needs what it was not given and what is pending.
+        Groups are named ``group <name>``.
+        """
+        ...
+
+    async def retire(self, partition: int, reader: str) -> bool:
+        """Forget a task or a ``group <name>`` for good: its position, snapshots and lease; False: it is not known.
+
+        Should it ever come back, it begins at the beginning. The caller sees to it that nobody runs it.
+        """
         ...
 
 
@@ -134,6 +118,20 @@ class Ledger(Protocol):
 
     async def fence(self, partition: int, task: str, token: int) -> str:
         """Shut out every owner with a smaller token, and return the stored position.
+
+        Raises Fenced when a larger token was seen.
+        """
+        ...
+
+    async def begin(self, partition: int, task: str, token: int, life: str) -> Former:
+        """Say that ``life`` works on the task until it releases its lease; returns what is known of the life before.
+
+        Raises Fenced when a larger token was seen.
+        """
+        ...
+
+    async def attempt(self, partition: int, task: str, token: int, tried: str) -> None:
+        """Note what is tried next, for whoever comes if this process dies of it.
 
         Raises Fenced when a larger token was seen.
         """
@@ -214,16 +212,38 @@ class Inbox(Protocol):
         """New entries for this consumer, waiting up to ``block_s`` seconds."""
         ...
 
-    async def unsettled(self, group: str, consumer: str, place: Place, *, count: int) -> list[Delivery]:
-        """Entries that this consumer was given before and did not settle, oldest first."""
+    async def unsettled(self, group: str, consumer: str, place: Place, *, count: int, after: int = 0) -> list[Delivery]:
+        """Entries behind ``after`` that this consumer was given before and did not settle, oldest first."""
         ...
 
-    async def claim(self, group: str, consumer: str, place: Place, *, idle_s: float, count: int) -> list[Delivery]:
-        """Take over entries that nobody has touched for ``idle_s`` seconds."""
+    async def claim(
+        self,
+        group: str,
+        consumer: str,
+        place: Place,
+        *,
+        idle_s: float,
+        count: int,
+        of: Collection[str] | None = None,
+    ) -> list[Delivery]:
+        """Take over entries that nobody has touched for ``idle_s`` seconds, from anybody or from some consumers."""
         ...
 
-    async def touch(self, group: str, consumer: str, place: Place, entries: Sequence[Entry]) -> None:
-        """Say that this consumer is still at work on the entries."""
+    async def touch(
+        self, group: str, consumer: str, place: Place, entries: Sequence[Entry], *, tries: int | None = None
+    ) -> list[Entry]:
+        """Say that this consumer is still at work on the entries, or begins them for the ``tries``-th time.
+
+        Returns those that are its own; the others were settled, or taken over by somebody else.
+        """
+        ...
+
+    async def consumers(self, group: str, places: Sequence[Place]) -> dict[Place, dict[str, int]]:
+        """Who holds how many entries that are not settled, place by place; nobody where there is no such group."""
+        ...
+
+    async def dismiss(self, group: str, consumer: str, places: Sequence[Place]) -> bool:
+        """Forget a consumer, unless it holds entries that are not settled; False where it does."""
         ...
 
     async def settle(self, group: str, place: Place, entry: Entry, outputs: Sequence[tuple[str, Frame]] = ()) -> bool:
@@ -235,7 +255,7 @@ class Inbox(Protocol):
         ...
 
 
-class Bus(Log, Ledger, Leases, Snapshots, Inbox, Protocol):
+class Bus(Log, Retention, Ledger, Leases, Snapshots, Inbox, Protocol):
     """All of it."""
 
     async def close(self) -> None:

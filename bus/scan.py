@@ -7,7 +7,7 @@ from contracts.errors import UnreadableEvent
 from contracts.events import EVENTS, AnyEvent
 from contracts.frames import Frame, decode
 
-from .protocol import Entry, Log, Place
+from .protocol import Entry, Place, Recorded
 
 #: Entries in one read: each may be a megabyte.
 _PAGE = 64
@@ -29,7 +29,7 @@ class Found:
     problem: str = ""
 
 
-async def scan(log: Log, place: Place, first: int = 1, last: int | None = None) -> AsyncIterator[Found]:
+async def scan(log: Recorded, place: Place, first: int = 1, last: int | None = None) -> AsyncIterator[Found]:
     """The entries that hold the events ``first`` to ``last`` (None: to the present end), in order."""
     if last is None:
         last = (await log.ends([place]))[place]
@@ -51,7 +51,7 @@ def read(place: Place, entry: Entry) -> Found:
         return Found(place, entry, "", (), str(error))
 
 
-async def backwards(log: Log, place: Place, step: int = 2_000) -> AsyncIterator[Found]:
+async def backwards(log: Recorded, place: Place, step: int = 2_000) -> AsyncIterator[Found]:
     """All entries of a place, newest first."""
     last = (await log.ends([place]))[place]
     while last > 0:

@@ -7,12 +7,12 @@ import anyio.to_thread
 import click
 
 from agents.clock import Clock
-from bus.redis.opening import info
-from bus.redis.server import Server
+from bus.redis.connecting import connect
+from bus.redis.opening import infos
 from contracts.errors import TocsinError
 from contracts.settings import Settings, masked
 
-from .checks import clock, embedded, folder, log, redis, software, tracking
+from .checks import clock, embedded, folder, log, redis, retention, software, tracking
 from .checks.configuration import Examined, configuration, examine
 from .checks.finding import UNAVAILABLE, Finding, exit_code, fail, ok, skip
 from .checks.scene import Limits, Scene
@@ -72,7 +72,8 @@ def _settings(said: Choices, examined: Examined) -> Settings:
 async def _local(scene: Scene, *, readable: bool) -> list[Finding]:
     """What can be seen without a server; a disk that hangs must not hang us."""
     everywhere: list[Callable[[Scene], Finding]] = [software.python, software.packages, clock.clock]
-    in_data_dir = [folder.data_dir, folder.permissions, folder.disk, embedded.embedded_server, embedded.orphans]
+    in_data_dir = [folder.data_dir, folder.permissions, folder.disk, retention.archive]
+    in_data_dir += [embedded.embedded_server, embedded.orphans]
 
     async def in_thread(check: Callable[[Scene], Finding]) -> Finding:
         return await anyio.to_thread.run_sync(check, scene, abandon_on_cancel=True)
@@ -86,15 +87,13 @@ async def _redis(scene: Scene) -> list[Finding]:
     url = embedded.url(scene)
     if not url:
         return [skip(REDIS, "the embedded server does not run")]
-    settings = scene.settings.redis
-    secret = settings.password.get_secret_value() if settings.password else None
-    limit = scene.limits.timeout_s
+    settings, limit = scene.settings.redis, scene.limits.timeout_s
     try:
-        server = Server(url, username=settings.username, password=secret, timeout_s=min(settings.timeout_s, limit))
+        server = connect(url, settings, timeout_s=min(settings.timeout_s, limit))
     except (ValueError, TocsinError) as error:
         return [fail(REDIS, f"{masked(url)} cannot be used", str(error), "Correct redis.url", UNAVAILABLE)]
     try:
-        said = await info(server)
+        said = await infos(server)
     except TocsinError as error:
         await server.close()
         return [fail(REDIS, f"{masked(url)} does not serve us", str(error.args[0]), _mend(error), UNAVAILABLE)]

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -41,6 +41,12 @@ class Child:
     backoff: Backoff = field(default_factory=lambda: Backoff(0.2, 30.0))
     begun: float = 0.0
     due: float = 0.0
+    restarts: int = 0
+    memory_mb: int | None = None
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
 
     def start(self) -> None:
         """Start it, tied to us: it is told to stop when we are gone, however that happened."""
@@ -51,7 +57,7 @@ class Child:
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr,
             start_new_session=True,
-            preexec_fn=tie_to_parent(),  # noqa: PLW1509 - two system calls, nothing that a thread could hold
+            preexec_fn=_prepared(self.memory_mb),  # noqa: PLW1509 - three system calls, no lock that a thread could hold
         )
 
     def look(self, now: float) -> None:
@@ -63,6 +69,7 @@ class Child:
             log.warning("child died", child=self.name, exit_code=code, restart_in_s=round(pause, 2))
             self.process, self.due = None, now + pause
         if self.process is None and now >= self.due:
+            self.restarts += 1
             self.start()
 
     def stop(self, deadline: float) -> None:
@@ -123,7 +130,7 @@ class Host(AbstractContextManager["Host"]):
         command += ["--owner", owner_of(self.settings.data_dir, name), *extra]
         # By the environment: a URL may hold a password, and everybody can see command lines.
         servers = {"TOCSIN_REDIS__URL": self.url, "TOCSIN_MLFLOW__URI": self.settings.mlflow.uri or ""}
-        child = Child(name, command, child_environment(servers))
+        child = Child(name, command, child_environment(servers), memory_mb=self.settings.process.memory_mb)
         child.start()
         self.children.append(child)
 
@@ -150,6 +157,23 @@ class Host(AbstractContextManager["Host"]):
             child.stop(deadline)
         if self.server is not None and not self._attached:
             self.server.stop()
+
+
+def _prepared(memory_mb: int | None) -> Callable[[], None] | None:
+    """What a child does before it becomes one of ours: it gets its limit, and dies when we die."""
+    tie = tie_to_parent()
+    if memory_mb is None:
+        return tie
+    import resource
+
+    most = memory_mb << 20
+
+    def prepare() -> None:
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+        if tie is not None:
+            tie()
+
+    return prepare
 
 
 def owner_of(data_dir: Path, slot: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import anyio
 import click
 
-from bus.protocol import Bus, Place
+from bus.protocol import Bus, Place, Recorded
 from bus.redis import open_bus
 from bus.scan import Found, backwards, scan
 from contracts.errors import NotFound
@@ -75,7 +75,7 @@ async def explain(bus: Bus, loaded: Loaded, alert: str) -> dict[str, Any]:
     return {"alert": alert_row, "readings": await _readings(bus, place.partition, finding), **told}
 
 
-async def find(bus: Bus, alert: str) -> tuple[Place, int, Finding]:
+async def find(bus: Recorded, alert: str) -> tuple[Place, int, Finding]:
     """Where a finding is, by its id or the beginning of one."""
     matches: dict[str, tuple[Place, int, Finding]] = {}
     for stream in (AnomalyDetected.stream, DriftDetected.stream):

@@ -12,13 +12,12 @@ from urllib.parse import urlsplit
 
 import click
 
-from contracts.settings import Settings, load
+from contracts.settings import REDIS_SCHEMES, Settings, load
 from contracts.yamlfile import YamlFile
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-REDIS_SCHEMES = ("redis", "rediss", "unix")
 MLFLOW_SCHEMES = ("http", "https", "sqlite")
 
 

@@ -1,132 +1,178 @@
 """``tocsin replay``: run a past range again, and say what came out, or what came out differently."""
 
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from dataclasses import replace as replace_in
+from pathlib import Path
 from typing import Any
 
 import anyio
 import click
 
 from agents.parts import Context, Processor
+from agents.passage import Passage
+from agents.planning import Planner
 from agents.rerun import Rerun
-from agents.topology import Topology
-from bus.protocol import Bus, Place
-from bus.redis import open_bus
+from agents.topology import Placed, Topology, agent_class
 from bus.scan import FACTS
+from contracts.errors import ConfigError
 from contracts.events import ReadingsAcquired
-from contracts.instants import EARLIEST, LATEST, from_iso
+from contracts.identity import partition_of
+from contracts.instants import EARLIEST, LATEST
+from contracts.settings import AgentSettings, Settings
 
-from .export import log_rows
+from .comparing import Comparison
+from .following import Following, Take
 from .host import Host
-from .options import Loaded, common
-from .output import emit, notices, say, tables
-from .render import line, style
+from .incident import opened
+from .instant import Instant
+from .logs import set_up
+from .options import Choices, Loaded, choices
+from .output import notices, say
+from .record import Record, of_archive, of_log
+from .results import Listing, show_differences
+from .scope import Scope
 
 #: What sources wrote: input of a replay, not a result.
 _INPUT = ReadingsAcquired.stream
-_DIFFERENT = 1
-
-
-class _Instant(click.ParamType[int]):
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        try:
-            return value if isinstance(value, int) else from_iso(value)
-        except ValueError as error:
-            self.fail(f"{error}: write it as 2026-11-21T05:00:00Z", param, ctx)
 
 
 @click.command()
-@common
-@click.option("--from", "since", type=_Instant(), default=EARLIEST, help="Event time of the first event to show.")
-@click.option("--to", "until", type=_Instant(), default=LATEST, help="Event time of the last event to show.")
+@choices
+@click.argument("bundle", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--from", "since", type=Instant(), default=EARLIEST, help="Event time of the first event to show.")
+@click.option("--to", "until", type=Instant(), default=LATEST, help="Event time of the last event to show.")
+@click.option("--agent", "agents", multiple=True, help="Run only these again; take the others as they were recorded.")
+@click.option("--series", default="", metavar="ASSET[/CHANNEL]", help="Only this asset, or only this sensor.")
+@click.option("--model", default="", metavar="DIGEST", help="Serve this model bundle from the cache instead.")
+@click.option("--speed", type=click.FloatRange(0, min_open=True), help="Show events so many times as fast as then.")
 @click.option("--diff", is_flag=True, help="Compare with what was recorded; exit code 1 on a difference.")
+@click.option("--whole", is_flag=True, help="Begin at the beginning of the log, not at the nearest saved state.")
 @click.option("--stream", "streams", multiple=True, type=click.Choice(FACTS), help="Only these. [default: findings]")
 @click.option("--json", "as_json", is_flag=True, help="JSON lines.")
-def replay(loaded: Loaded, since: int, until: int, diff: bool, streams: tuple[str, ...], as_json: bool) -> int:
-    """Run the recorded readings through all processors again, in a sandbox from which nothing can leave.
+def replay(said: Choices, /, bundle: Path | None, **asked: Any) -> int:
+    """Run recorded readings through the processors again, in a sandbox from which nothing can leave.
 
-    The processors begin at the beginning of the log, so that their state is the one they had; what is printed or
-    compared is what falls between --from and --to. Another --config shows what would have changed.
+    Reads log and archive as one, or a BUNDLE that `tocsin export --incident` wrote. The processors begin at states
+    that were saved before --from; what is printed or compared is what falls between --from and --to. Another --config
+    or --model shows what would have changed.
     """
-    findings = tuple(stream for stream in FACTS if not stream.startswith("readings."))
-    chosen = streams or (tuple(s for s in FACTS if s != _INPUT) if diff else findings)
-    job = _Replay(loaded, Topology.of(loaded.settings, loaded.file), since, until, chosen, as_json)
-    with Host(loaded.settings, attach=True) as host:
-        return anyio.run(job.go, host, diff, backend_options={"use_uvloop": True})
+    job = _Replay(**asked)
+    with opened(bundle, said) as found:
+        loaded = found.loaded if found else said.load()
+        set_up(loaded.settings.log.model_copy(update={"level": "warning"}))
+        loaded = Loaded(with_model(loaded.settings, job.model, job.agents), loaded.file)
+        if found is not None:
+            if job.model:
+                found.take_model(job.model, said.data_dir)
+            job = job.within(*found.span)
+            return anyio.run(job.go, loaded, of_archive(found.archive), backend_options={"use_uvloop": True})
+        with Host(loaded.settings, attach=True) as host:
+            return anyio.run(job.go_live, loaded, host, backend_options={"use_uvloop": True})
 
 
 @dataclass
 class _Replay:
-    """One replay."""
+    """One replay, as it was asked for."""
 
-    loaded: Loaded
-    topology: Topology
     since: int
     until: int
+    agents: Sequence[str]
+    series: str
+    model: str
     streams: Sequence[str]
+    diff: bool
+    whole: bool
     as_json: bool
+    speed: float | None
 
-    async def go(self, host: Host, diff: bool) -> int:
-        bus = await open_bus(self.loaded.settings, host.url, store_file=host.store_file)
-        placed = [item for item in self.topology.placed if isinstance(item.part, Processor)]
-        self.topology.prepare(placed, Context("", self.loaded.settings.data_dir, live=False))
-        sandbox = Rerun(self.topology, bus.partitions)
-        places = [Place(_INPUT, number) for number in range(bus.partitions)]
-        ends = await bus.ends(places)
-        async with AsyncExitStack() as stack:
-            advance = _bar(stack, sum(ends.values()), quiet=self.as_json)
-            for place, end in ends.items():
-                await sandbox.feed(bus, place.partition, end, advance)
-        again = await self._rows(sandbox.bus)
-        recorded = await self._rows(bus) if diff else []
-        await bus.close()
-        return self._compare(recorded, again) if diff else self._print(again)
+    def within(self, since: int, until: int) -> "_Replay":
+        """The same, for a time that is known where none was asked for."""
+        return replace_in(self, since=max(self.since, since), until=min(self.until, until))
 
-    async def _rows(self, bus: Bus) -> list[dict[str, Any]]:
-        return [
-            row
-            async for row in log_rows(bus, self.streams)
-            if "problem" not in row and self.since <= from_iso(row["time"]) <= self.until
-        ]
+    async def go_live(self, loaded: Loaded, host: Host) -> int:
+        async with of_log(loaded.settings, host) as record:
+            return await self.go(loaded, record)
 
-    def _print(self, found: list[dict[str, Any]]) -> int:
-        out = tables()
-        for row in found:
-            if self.as_json:
-                emit(row)
-            else:
-                out.print(line(row), style=style(row), soft_wrap=True)
-        say(f"{len(found):,} events")
-        return 0
+    async def go(self, loaded: Loaded, record: Record) -> int:
+        topology = Topology.of(loaded.settings, loaded.file)
+        chosen = [item for item in topology.only(self.agents) if isinstance(item.part, Processor)]
+        topology.prepare(chosen, Context("", loaded.settings.data_dir, live=False))
+        passages = await self._planned(topology, chosen, record)
+        for note in dict.fromkeys(start.note for passage in passages for start in passage.starts if start.note):
+            say(note)
+        async with _bar(passages, quiet=self.as_json) as advance:
+            if self.diff:
+                comparison = Comparison()
+                for passage in passages:
+                    following = self._following(topology, record, passage, comparison.take)
+                    following.history = record.history
+                    await _run(following, record, passage, advance)
+                return show_differences(comparison, as_json=self.as_json)
+            listing = Listing(topology, as_json=self.as_json, speed=self.speed)
+            for passage in passages:
+                await _run(self._following(topology, record, passage, listing.take), record, passage, advance)
+                listing.settle()
+        return await listing.end()
 
-    def _compare(self, recorded: list[dict[str, Any]], again: list[dict[str, Any]]) -> int:
-        before, after = {row["id"]: row for row in recorded}, {row["id"]: row for row in again}
-        missing = [row for name, row in before.items() if name not in after]
-        extra = [row for name, row in after.items() if name not in before]
-        changed = [(before[name], row) for name, row in after.items() if name in before and before[name] != row]
-        out = tables()
-        for word, rows in (("missing", missing), ("extra", extra), ("changed", [new for _, new in changed])):
-            for row in rows:
-                if self.as_json:
-                    emit({"difference": word, **row})
-                else:
-                    out.print(f"{word:<8} {line(row)}", style=style(row), soft_wrap=True)
-        moved = [row["id"] for row in recorded] != [row["id"] for row in again] and not (missing or extra)
-        say(
-            f"{len(recorded):,} recorded, {len(again):,} now: {len(missing):,} missing, {len(extra):,} extra, "
-            f"{len(changed):,} changed{', in another order' if moved else ''}"
-        )
-        return _DIFFERENT if missing or extra or changed or moved else 0
+    def _following(self, topology: Topology, record: Record, passage: Passage, take: Take) -> Following:
+        # A sandbox for each partition: none outlives what it is for.
+        rerun = Rerun(topology, record.history.partitions)
+        scope = Scope(self.since, self.until).of_series(self.series)
+        return Following(rerun, passage, sorted(self._streams(passage)), scope, take)
+
+    def _streams(self, passage: Passage) -> set[str]:
+        findings = {stream for stream in FACTS if not stream.startswith("readings.")}
+        asked = set(self.streams) or ({s for s in FACTS if s != _INPUT} if self.diff else findings)
+        # With --agent the streams of others are input; without it what nobody writes any more is missing.
+        return asked & set(passage.outputs()) if self.agents else asked
+
+    async def _planned(self, topology: Topology, chosen: Sequence[Placed], record: Record) -> list[Passage]:
+        partitions = range(record.history.partitions)
+        if self.series:
+            partitions = range(at := partition_of(self.series.partition("/")[0], len(partitions)), at + 1)
+        saved = None if self.whole else record.saved
+        planner = Planner(topology, chosen, record.history, saved, self.since, self.until)
+        found = [await planner.passage(number) for number in partitions]
+        return [passage for passage in found if passage is not None]
 
 
-def _bar(stack: AsyncExitStack, total: int, *, quiet: bool) -> Any:
+async def _run(following: Following, record: Record, passage: Passage, advance: Callable[[int], None]) -> None:
+    await following.begin()
+    await following.rerun.run(record.history, passage, advance, following.look)
+    await following.end()
+
+
+def with_model(settings: Settings, digest: str, only: Sequence[str] = ()) -> Settings:
+    """The settings with another model bundle for the agents that serve one.
+
+    Raises ConfigError when no agent does.
+    """
+    if not digest:
+        return settings
+    agents = dict(settings.agents)
+    serving = [
+        name
+        for name, agent in agents.items()
+        if "bundle_digest" in agent_class(agent.kind or name).model_fields and (not only or name in only)
+    ]
+    if not serving:
+        raise ConfigError(["--model: no agent that runs here serves a model bundle"])
+    for name in serving:
+        agents[name] = AgentSettings.model_validate({**agents[name].model_dump(), "bundle_digest": digest})
+    return settings.model_copy(update={"agents": agents})
+
+
+@asynccontextmanager
+async def _bar(passages: Sequence[Passage], *, quiet: bool) -> AsyncIterator[Callable[[int], None]]:
     from rich.progress import Progress
 
     if quiet or not notices().is_terminal:
-        return lambda count: None
-    progress = stack.enter_context(Progress(console=notices(), transient=True))
-    task = progress.add_task("replaying", total=total)
-    return lambda count: progress.advance(task, count)
+        yield lambda count: None
+        return
+    async with AsyncExitStack() as stack:
+        progress = stack.enter_context(Progress(console=notices(), transient=True))
+        total = sum(last - after for passage in passages for after, last in passage.inputs.values())
+        task = progress.add_task("replaying", total=total)
+        yield lambda count: progress.advance(task, count)

@@ -15,7 +15,9 @@ import structlog
 from agents.parts import Context
 from agents.runtime.home import Home
 from agents.supervisor import Supervisor, stop_on_signals
+from agents.telemetry import metered
 from agents.topology import Topology
+from bus.history import history_of
 from bus.protocol import Bus, Place
 from bus.redis import open_bus
 from bus.scan import FACTS
@@ -27,6 +29,7 @@ from .drained import behind, drained
 from .export import Range, log_rows
 from .host import Host, owner_of
 from .logs import set_up
+from .observing import reported, telemetry_for
 from .options import Loaded, common
 from .output import emit, notices, say, tables
 from .render import line, style
@@ -126,13 +129,16 @@ class _Job:
         for agent in APART:
             if any(item.agent == agent for item in self.topology.placed):
                 host.spawn(agent, [agent], self.config, "--batch")
-        bus = await open_bus(self.settings, host.url, store_file=host.store_file)
+        telemetry = telemetry_for(self.settings, "run")
+        bus = metered(await open_bus(self.settings, host.url, store_file=host.store_file), telemetry)
         begin = await self._begin(bus, name)
         placed = [item for item in self.topology.placed if item.agent not in APART]
-        home = Home(bus, owner_of(self.settings.data_dir, "run"), self.settings.bus)
+        history = history_of(self.settings, bus)
+        owner = owner_of(self.settings.data_dir, "run")
+        home = Home(bus, owner, self.settings.bus, telemetry=telemetry, history=history)
         self.topology.prepare(placed, Context(agent="", data_dir=self.settings.data_dir, live=False))
         supervisor = Supervisor(home, self.topology, placed, live=False)
-        async with anyio.create_task_group() as group:
+        async with reported(home, self.settings, "run"), anyio.create_task_group() as group:
             group.start_soon(stop_on_signals, home, group)
             group.start_soon(host.watch, home.stop)
             async with anyio.create_task_group() as work:

@@ -1,6 +1,7 @@
 """``tocsin up``: the service, as one supervised group of processes or as a daemon for some agents."""
 
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 import anyio
@@ -8,14 +9,19 @@ import click
 import structlog
 
 from agents.parts import Context
+from agents.runtime.archiving import archiver_for
 from agents.runtime.home import Home
+from agents.runtime.watchdog import Watchdog
 from agents.supervisor import Supervisor, stop_on_signals
+from agents.telemetry import metered
 from agents.topology import Topology
+from bus.history import history_of
 from bus.redis import open_bus
 from contracts.settings import Settings
 
 from .host import Host, fresh_owner
 from .logs import set_up
+from .observing import answering, check_tracing, of_children, reported, telemetry_for
 from .options import Loaded, common
 
 log = structlog.get_logger()
@@ -39,24 +45,29 @@ def up(loaded: Loaded, agents: tuple[str, ...], owner: str | None, batch: bool) 
     topology = Topology.of(loaded.settings, loaded.file, agents)
     if agents:
         topology.only(agents)
+    check_tracing(loaded.settings)
     with Host(loaded.settings) as host:
-        arguments = (host, loaded, topology, agents, owner or fresh_owner(), not batch)
+        arguments = (host, loaded, topology, agents, owner, not batch)
         backend: dict[str, Any] = {"use_uvloop": True}
         anyio.run(_serve if agents else _supervise, *arguments, backend_options=backend)
 
 
-async def _supervise(host: Host, loaded: Loaded, topology: Topology, _: Sequence[str], __: str, live: bool) -> None:
+async def _supervise(
+    host: Host, loaded: Loaded, topology: Topology, _: Sequence[str], __: str | None, live: bool
+) -> None:
     names = list(dict.fromkeys(item.agent for item in topology.placed))
     stop = anyio.Event()
     together = [name for name in names if name not in APART]
-    for name, group in (("pipeline", together), *((name, [name]) for name in names if name in APART)):
-        if group:
-            host.spawn(name, group, loaded.file.path, *([] if live else ["--batch"]))
-    log.info("up", data_dir=str(loaded.settings.data_dir), processes=[child.name for child in host.children])
-    async with anyio.create_task_group() as group_of_tasks:
-        group_of_tasks.start_soon(_stop_on_signal, stop)
-        await host.watch(stop)
-        group_of_tasks.cancel_scope.cancel()
+    # First the address: where that cannot be had, nothing is started.
+    async with answering(loaded.settings, topology, host.url, of_children(host), host.children):
+        for name, group in (("pipeline", together), *((name, [name]) for name in names if name in APART)):
+            if group:
+                host.spawn(name, group, loaded.file.path, *([] if live else ["--batch"]))
+        log.info("up", data_dir=str(loaded.settings.data_dir), processes=[child.name for child in host.children])
+        async with anyio.create_task_group() as group_of_tasks:
+            group_of_tasks.start_soon(_stop_on_signal, stop)
+            await host.watch(stop)
+            group_of_tasks.cancel_scope.cancel()
 
 
 async def _stop_on_signal(stop: anyio.Event) -> None:
@@ -67,18 +78,30 @@ async def _stop_on_signal(stop: anyio.Event) -> None:
             stop.set()
 
 
-async def _serve(host: Host, loaded: Loaded, topology: Topology, agents: Sequence[str], owner: str, live: bool) -> None:
+async def _serve(
+    host: Host, loaded: Loaded, topology: Topology, agents: Sequence[str], owner: str | None, live: bool
+) -> None:
     settings: Settings = loaded.settings
-    bus = await open_bus(settings, host.url, store_file=host.store_file)
-    home = Home(bus, owner, settings.bus)
+    # A supervised process has its name from its supervisor, which answers for all of them.
+    process = owner.rpartition("/")[2] if owner else "+".join(agents)
+    telemetry = telemetry_for(settings, process)
+    bus = metered(await open_bus(settings, host.url, store_file=host.store_file), telemetry)
+    history = history_of(settings, bus)
+    home = Home(bus, owner or fresh_owner(), settings.bus, telemetry=telemetry, history=history)
     placed = topology.only(agents)
+    archiver = archiver_for(home, history.archive, settings.archive, topology, placed) if live else None
     topology.prepare(placed, Context(agent="", data_dir=settings.data_dir, live=live))
-    log.info("serving", agents=list(agents), owner=owner)
-    async with anyio.create_task_group() as group:
-        group.start_soon(stop_on_signals, home, group)
-        group.start_soon(host.watch, home.stop)
-        await Supervisor(home, topology, placed, live=live).run()
-        home.stop.set()
-        group.cancel_scope.cancel()
+    log.info("serving", agents=list(agents), owner=home.owner)
+    async with reported(home, settings, process) as reporter, AsyncExitStack() as stack:
+        if owner is None:
+            address = answering(settings, topology, host.url, lambda: [reporter.report()])
+            await stack.enter_async_context(address)
+        async with anyio.create_task_group() as group:
+            group.start_soon(stop_on_signals, home, group)
+            group.start_soon(host.watch, home.stop)
+            group.start_soon(Watchdog(home.steps, settings.bus.hang_s).run)
+            await Supervisor(home, topology, placed, live=live, archiver=archiver).run()
+            home.stop.set()
+            group.cancel_scope.cancel()
     await bus.close()
     log.info("stopped", agents=list(agents))

@@ -8,12 +8,16 @@
     ├── CommitRefused              70   a commit that must not be applied
     │   ├── Fenced                      a newer owner holds the partition
     │   └── PositionMoved               the stored position is not the one that was read from
+    │       └── Rewound              it went back: the log lost its end
     ├── UnreadableEvent            65   bytes that are not an event we can read
     │   ├── CorruptEvent                the digest does not match
     │   ├── UnknownEvent                no class of this type
     │   └── FutureVersion               written by a newer Tocsin
     ├── TooLarge                   65   an event over the size limit
+    ├── RetryLater                 69   a sink asks for a pause before its next try
+    ├── Refused                    65   what a sink cannot deliver, however often it tries
     ├── BundleRefused              65   a model bundle that must not be served
+    ├── FileRefused                65   a file from outside that must not be taken in
     ├── Diverged                   70   a processor gave other outputs for the same input
     └── NotFound                    1   what was asked for is not in the log
 
@@ -77,6 +81,14 @@ class PositionMoved(CommitRefused):
         self.found = found
 
 
+class Rewound(PositionMoved):
+    """The log lost its end, as by a failover to a replica that lagged: ``first`` to ``last`` had been there."""
+
+    def __init__(self, message: str, found: str, *, partition: int, first: int, last: int) -> None:
+        super().__init__(message, found)
+        self.partition, self.first, self.last = partition, first, last
+
+
 class UnreadableEvent(TocsinError):
     """Bytes in the log that are not an event which this version can read."""
 
@@ -101,8 +113,30 @@ class TooLarge(TocsinError):
     exit_code = 65
 
 
+class RetryLater(TocsinError):
+    """A sink cannot deliver now, and was told when to come again, as by Retry-After: ``after_s`` seconds from now."""
+
+    exit_code = 69
+
+    def __init__(self, message: str, after_s: float, *, mend: str = "") -> None:
+        super().__init__(message, mend=mend)
+        self.after_s = after_s
+
+
+class Refused(TocsinError):
+    """A sink cannot deliver this, however often it tries: it becomes a dead letter at once."""
+
+    exit_code = 65
+
+
 class BundleRefused(TocsinError):
     """A model bundle that must not be served; the message names the cause."""
+
+    exit_code = 65
+
+
+class FileRefused(TocsinError):
+    """A file that came from outside and must not be taken in; the message names the file and the cause."""
 
     exit_code = 65
 

@@ -17,16 +17,24 @@ from .event import Severity as Severity
 from .operations import AgentFailed as AgentFailed
 from .operations import AgentStarted as AgentStarted
 from .operations import AgentStopped as AgentStopped
+from .operations import DeadLetterDropped as DeadLetterDropped
 from .operations import DeadLettered as DeadLettered
+from .operations import DeadLetterRedriven as DeadLetterRedriven
 from .operations import LineageRecorded as LineageRecorded
 from .operations import LogGap as LogGap
+from .operations import LogRewound as LogRewound
 from .operations import ModelLoaded as ModelLoaded
 from .operations import ModelPublished as ModelPublished
 from .operations import ModelRefused as ModelRefused
 from .operations import NotificationFailed as NotificationFailed
 from .operations import NotificationSent as NotificationSent
+from .operations import PartitionStopped as PartitionStopped
+from .operations import Redriven as Redriven
+from .operations import SegmentArchived as SegmentArchived
 from .operations import SourceFailed as SourceFailed
 from .operations import SourceFinished as SourceFinished
+from .operations import SourcePaceChanged as SourcePaceChanged
+from .operations import TaskRetired as TaskRetired
 
 
 class ReadingsAcquired(ReadingsEvent):

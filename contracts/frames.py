@@ -1,115 +1,63 @@
-"""Events as the bytes of one stream entry, and back.
-
-A frame holds one or more events of one type. Its fields, as they stand in a Redis stream:
-
-    t   type and version, ``AnomalyDetected/1``
-    b   body: a JSON array of events; for readings a JSON object with the series and notes
-    c   columns: an Arrow IPC stream, for readings only
-    w   the task that wrote it
-    d   digest of all of these: Redis does not notice a flipped byte in its files, we do
-"""
+"""Events as frames, and back. See ``contracts.frame`` for how a frame is stored."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
-from hashlib import blake2b
-from typing import Any
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import groupby
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from .errors import CorruptEvent, FutureVersion, TooLarge, UnknownEvent, UnreadableEvent
+from . import columns
+from .errors import FutureVersion, TooLarge, UnknownEvent, UnreadableEvent
 from .events import EVENTS, AnyEvent, Event, ReadingsEvent
+from .frame import Frame as Frame
+from .frame import check, digest_of
 from .readings import Readings, Series
 
 #: A frame is refused above this size: a larger one would stall every reader of its partition.
 MAX_FRAME_BYTES = 1 << 20
-#: Readings in one frame: at 29 bytes each well under the limit, with room for the series' names.
+#: Readings in one frame: at 30 bytes each well under the limit, with room for the series' names.
 MAX_FRAME_READINGS = 16_384
 MAX_FRAME_EVENTS = 500
-
-_COLUMNS = (
-    ("code", pa.int32(), np.int32),
-    ("time", pa.timestamp("ns", tz="UTC"), np.int64),
-    ("value", pa.float64(), np.float64),
-    ("quality", pa.uint8(), np.uint8),
-    ("position", pa.int64(), np.int64),
-    ("verdict", pa.uint8(), np.uint8),
-)
-_SCHEMA = pa.schema([(name, kind) for name, kind, _ in _COLUMNS])
 
 #: (type, version) -> a function that lifts the JSON of one event to the next version
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 UPCASTERS: dict[tuple[str, int], Upcaster] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """The bytes of one stream entry; ``count`` events are in it."""
+class Stored(Protocol):
+    """An entry of a stream: the fields of a frame of ``count`` events, the last of which has the ordinal ``last``."""
 
-    type: str
-    version: int
+    last: int
     count: int
-    body: bytes
-    columns: bytes
-    writer: str
-    digest: bytes
+    fields: Mapping[bytes, bytes]
 
-    @property
-    def size(self) -> int:
-        return len(self.body) + len(self.columns)
-
-    def fields(self) -> dict[bytes, bytes]:
-        """As fields of a stream entry."""
-        out = {b"t": self.tag, b"w": self.writer.encode(), b"b": self.body, b"d": self.digest}
-        if self.columns:
-            out[b"c"] = self.columns
-        return out
-
-    @property
-    def tag(self) -> bytes:
-        """Type and version as they are stored."""
-        return f"{self.type}/{self.version}".encode()
-
-    @classmethod
-    def parse(cls, fields: Mapping[bytes, bytes], count: int) -> "Frame":
-        """From the fields of a stream entry.
-
-        Raises CorruptEvent when a field is missing or the digest does not match.
-        """
-        try:
-            tag, body, digest = fields[b"t"], fields[b"b"], fields[b"d"]
-            kind, _, version = tag.decode().partition("/")
-            number, writer = int(version), fields[b"w"].decode()
-        except (KeyError, ValueError) as error:
-            raise CorruptEvent(f"not a frame: fields {sorted(fields)}") from error
-        columns = fields.get(b"c", b"")
-        if _digest(tag, writer, body, columns) != digest:
-            raise CorruptEvent(f"{kind}: the bytes are not the ones that were written")
-        return cls(kind, number, count, body, columns, writer, digest)
+    def frame(self) -> Frame: ...
 
 
-def _digest(tag: bytes, writer: str, body: bytes, columns: bytes) -> bytes:
-    state = blake2b(b"%b:%b:%d:%d:" % (tag, writer.encode(), len(body), len(columns)), digest_size=16)
-    state.update(body)
-    state.update(columns)
-    return state.digest()
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """An entry whose events cannot be read, and why."""
 
-
-def _frame(kind: type[AnyEvent], writer: str, count: int, body: bytes, columns: bytes = b"") -> Frame:
-    name, version = kind.type_name(), kind.version
-    digest = _digest(f"{name}/{version}".encode(), writer, body, columns)
-    return Frame(name, version, count, body, columns, writer, digest)
+    entry: Stored
+    error: UnreadableEvent
 
 
 @cache
 def _adapter(kind: type[Event]) -> TypeAdapter[list[Event]]:
-    return TypeAdapter(list[kind])  # type: ignore[valid-type] # a list of exactly this class, known at run time
+    # A cache of values would cost a sixth of the time: ids hardly ever come twice.
+    config = ConfigDict(cache_strings="keys")
+    return TypeAdapter(list[kind], config=config)  # type: ignore[valid-type] # a list of this class, known at run time
 
 
-def encode(events: Sequence[AnyEvent], writer: str) -> Iterator[Frame]:
+# ---------------------------------------------------------------- writing
+
+
+def encode(events: Sequence[AnyEvent], writer: str, *, trace: str = "") -> Iterator[Frame]:
     """Frames that hold the events of ``writer`` in their order; neighbours of one type share a frame.
 
     Raises TooLarge when a single event is over the limit.
@@ -118,14 +66,23 @@ def encode(events: Sequence[AnyEvent], writer: str) -> Iterator[Frame]:
     while start < len(events):
         event = events[start]
         if isinstance(event, ReadingsEvent):
-            yield from _encode_readings(event, writer)
+            found = _encode_readings(event, writer)
             start += 1
-            continue
-        stop = start + 1
-        while stop < len(events) and type(events[stop]) is type(event) and stop - start < MAX_FRAME_EVENTS:
-            stop += 1
-        yield from _encode_events(type(event), events[start:stop], writer)
-        start = stop
+        else:
+            stop = start + 1
+            while stop < len(events) and type(events[stop]) is type(event) and stop - start < MAX_FRAME_EVENTS:
+                stop += 1
+            found = _encode_events(type(event), events[start:stop], writer)
+            start = stop
+        for frame in found:
+            frame.trace = trace
+            yield frame
+
+
+def _frame(kind: type[AnyEvent], writer: str, count: int, body: bytes, columns: bytes = b"") -> Frame:
+    name, version = kind.type_name(), kind.version
+    digest = digest_of(f"{name}/{version}".encode(), writer.encode(), body, columns, count)
+    return Frame(name, version, count, body, columns, writer, digest)
 
 
 def _encode_events(kind: type[Event], events: Sequence[AnyEvent], writer: str) -> Iterator[Frame]:
@@ -145,13 +102,10 @@ def _encode_readings(event: ReadingsEvent, writer: str) -> Iterator[Frame]:
     for readings in event.readings.cut(MAX_FRAME_READINGS):
         if not len(readings):
             continue
-        header: dict[str, Any] = {"series": readings.series}
-        if readings.notes:
-            header["notes"] = {str(row): text for row, text in readings.notes.items()}
-        body = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-        columns = _to_arrow(readings)
-        if len(body) + len(columns) <= MAX_FRAME_BYTES:
-            yield _frame(type(event), writer, len(readings), body, columns)
+        body = _header(readings)
+        arrow = columns.write(readings)
+        if len(body) + len(arrow) <= MAX_FRAME_BYTES:
+            yield _frame(type(event), writer, len(readings), body, arrow)
         elif len(readings) == 1:
             raise TooLarge(f"reading {readings.id_of(0)} is {len(body):,} bytes, the limit is {MAX_FRAME_BYTES:,}")
         else:
@@ -159,27 +113,14 @@ def _encode_readings(event: ReadingsEvent, writer: str) -> Iterator[Frame]:
                 yield from _encode_readings(type(event)(half), writer)
 
 
-def _to_arrow(readings: Readings) -> bytes:
-    n = len(readings)
-    arrays = [
-        pa.Array.from_buffers(kind, n, [None, pa.py_buffer(getattr(readings, name))]) for name, kind, _ in _COLUMNS
-    ]
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, _SCHEMA) as writer:
-        writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=_SCHEMA))
-    return bytes(sink.getvalue())
+def _header(readings: Readings) -> bytes:
+    header: dict[str, Any] = {"series": readings.series}
+    if readings.notes:
+        header["notes"] = {str(row): text for row, text in readings.notes.items()}
+    return json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _from_arrow(columns: bytes) -> dict[str, Any]:
-    batch = pa.ipc.open_stream(columns).read_next_batch()
-    if batch.schema != _SCHEMA:
-        raise UnreadableEvent(f"columns are {batch.schema.names}, expected {_SCHEMA.names}")
-    n = batch.num_rows
-    return {
-        name: np.frombuffer(batch.column(i).buffers()[1], kind, n) if n else np.empty(0, kind)
-        for i, (name, _, kind) in enumerate(_COLUMNS)
-    }
-
+# ---------------------------------------------------------------- reading
 
 #: What bytes that do not fit their class make of the libraries.
 _MISFITS = (
@@ -193,27 +134,118 @@ def decode(frame: Frame, last: int = 0) -> list[AnyEvent]:
 
     Raises UnknownEvent, FutureVersion or UnreadableEvent; the caller keeps the frame as a dead letter.
     """
-    kind = EVENTS.get(frame.type)
-    if kind is None:
-        raise UnknownEvent(
-            f"no event type {frame.type!r} is known here",
-            mend="Upgrade this agent; the entry is kept as a dead letter.",
-        )
-    if frame.version > kind.version:
-        raise FutureVersion(
-            f"{frame.type} version {frame.version} was written by a newer Tocsin; this one reads up to {kind.version}",
-            mend="Upgrade this agent; the entry is kept as a dead letter.",
-        )
+    kind = _known(frame.type, frame.version)
     try:
         if issubclass(kind, ReadingsEvent):
-            return [_decode_readings(kind, frame, last)]
+            return [_readings(kind, frame.body, [frame.columns], [frame.count], last)]
         if frame.version == kind.version:
             events = _adapter(kind).validate_json(frame.body)
         else:
             events = _adapter(kind).validate_python(_lifted(frame, kind.version))
     except _MISFITS as error:
         raise UnreadableEvent(f"{frame.type}/{frame.version} does not fit its class: {error}") from error
+    if len(events) != frame.count:
+        raise UnreadableEvent(f"{frame.type}: {len(events)} events, expected {frame.count}")
     return list(events)
+
+
+def decode_all(entries: Sequence[Stored]) -> list[AnyEvent | Unread]:
+    """The events of entries in their order; an entry that cannot be read stands as ``Unread`` in its place.
+
+    The same as ``decode`` of each, but many at a time; readings that follow each other may come as one batch.
+    """
+    found: list[AnyEvent | Unread] = []
+    for tag, group in groupby(entries, key=lambda entry: entry.fields.get(b"t", b"")):
+        run = list(group)
+        try:
+            found += _decode_run(tag, run)
+        except (UnreadableEvent, *_MISFITS):
+            # Something is wrong with one of them: each on its own shows with which.
+            found += [event for entry in run for event in _decode_entry(entry)]
+    return found
+
+
+def _decode_entry(entry: Stored) -> Sequence[AnyEvent | Unread]:
+    try:
+        return decode(entry.frame(), entry.last)
+    except UnreadableEvent as error:
+        return [Unread(entry, error)]
+
+
+def _decode_run(tag: bytes, run: Sequence[Stored]) -> Sequence[AnyEvent]:
+    name, _, version = tag.decode().partition("/")
+    kind = _known(name, int(version))
+    if int(version) != kind.version:
+        return [event for entry in run for event in decode(entry.frame(), entry.last)]
+    for entry in run:
+        check(entry.fields, entry.count)
+    if issubclass(kind, ReadingsEvent):
+        return [_joined(kind, batch) for batch in _batches(run)]
+    bodies = [entry.fields[b"b"] for entry in run]
+    # The arrays of all of them as one array: one call for each takes half as long again.
+    body = bodies[0] if len(bodies) == 1 else b"[%b]" % b",".join([body[1:-1] for body in bodies])
+    events = _adapter(kind).validate_json(body)
+    if len(events) != sum([entry.count for entry in run]):
+        raise UnreadableEvent(f"{name}: {len(events)} events")
+    return events
+
+
+def _batches(run: Sequence[Stored]) -> Iterator[list[Stored]]:
+    """Entries with readings of the same series that follow each other."""
+    batch: list[Stored] = []
+    for entry in run:
+        if batch and (
+            entry.fields[b"b"] != batch[0].fields[b"b"]
+            or entry.last - entry.count != batch[-1].last
+            or b'"notes"' in entry.fields[b"b"]
+        ):
+            yield batch
+            batch = []
+        batch.append(entry)
+    yield batch
+
+
+def _joined(kind: type[ReadingsEvent], batch: Sequence[Stored]) -> ReadingsEvent:
+    streams = [entry.fields[b"c"] for entry in batch]
+    return _readings(kind, batch[0].fields[b"b"], streams, [entry.count for entry in batch], batch[-1].last)
+
+
+def _readings(
+    kind: type[ReadingsEvent], body: bytes, streams: Sequence[bytes], counts: Sequence[int], last: int
+) -> ReadingsEvent:
+    series, notes = _header_of(body) if len(body) <= _CACHED_BYTES else _parsed(body)
+    arrays = columns.read(streams, counts)
+    count = sum(counts)
+    # As unsigned a negative number is larger than any other.
+    if count and int(arrays["code"].view(np.uint32).max()) >= len(series):
+        raise UnreadableEvent(f"{kind.type_name()}: a row names a series that is not listed")
+    return kind(Readings(series=series, notes=dict(notes), first=last - count + 1 if last else 0, **arrays))
+
+
+def _parsed(body: bytes) -> tuple[tuple[Series, ...], Mapping[int, str]]:
+    header = json.loads(body)
+    series = tuple(Series(*map(str, row)) for row in header["series"])
+    return series, {int(row): str(text) for row, text in header.get("notes", {}).items()}
+
+
+#: Most batches of a source name the same series as the one before; a header as large as this rarely comes twice.
+_CACHED_BYTES = 1 << 14
+_header_of = lru_cache(maxsize=256)(_parsed)
+
+
+def _known(name: str, version: int) -> type[Event] | type[ReadingsEvent]:
+    kind = EVENTS.get(name)
+    if kind is None:
+        raise UnknownEvent(
+            f"no event type {name!r} is known here",
+            mend="Upgrade this agent; the entry is kept as a dead letter.",
+        )
+    if version > kind.version:
+        raise FutureVersion(
+            f"{name} version {version} was written by a newer Tocsin; this one reads up to {kind.version}",
+            mend="Upgrade this agent; the entry is kept as a dead letter.",
+        )
+    return kind
 
 
 def _lifted(frame: Frame, version: int) -> list[dict[str, Any]]:
@@ -224,15 +256,3 @@ def _lifted(frame: Frame, version: int) -> list[dict[str, Any]]:
             raise UnreadableEvent(f"no upcaster from {frame.type} version {step}", mend="Add it to UPCASTERS.")
         rows = [upcaster(row) for row in rows]
     return rows
-
-
-def _decode_readings(kind: type[ReadingsEvent], frame: Frame, last: int) -> ReadingsEvent:
-    header = json.loads(frame.body)
-    columns = _from_arrow(frame.columns)
-    series = tuple(Series(*map(str, row)) for row in header["series"])
-    readings = Readings(
-        series=series, notes={int(row): str(text) for row, text in header.get("notes", {}).items()}, **columns
-    )
-    if len(readings) and not 0 <= int(readings.code.min()) <= int(readings.code.max()) < len(series):
-        raise UnreadableEvent(f"{frame.type}: a row names a series that is not listed")
-    return kind(replace(readings, first=last - len(readings) + 1) if last else readings)

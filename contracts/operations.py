@@ -1,6 +1,6 @@
 """Operational events: what happened to Tocsin itself or in the outside world, at times that no replay can repeat."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -117,6 +117,18 @@ class AgentFailed(Event):
     error: str
 
 
+class PartitionStopped(Event):
+    """A task stands still on this partition: what it computed again is not what it committed, or the log has a hole."""
+
+    stream: ClassVar[str] = "lifecycle"
+    operational: ClassVar[bool] = True
+    agent: str
+    owner: str
+    origin: str = Field(description="stream that the task reads")
+    position: int = Field(description="ordinal up to which the task had committed")
+    error: str
+
+
 class LogGap(Event):
     """Entries were gone before a task had read them: deleted or trimmed by somebody else. They were not handled."""
 
@@ -128,6 +140,51 @@ class LogGap(Event):
     last: int
 
 
+class LogRewound(Event):
+    """The log lost its end, as by a failover to a replica that lagged; what was told of it before may not be in it."""
+
+    stream: ClassVar[str] = "lifecycle"
+    operational: ClassVar[bool] = True
+    agent: str = Field(description="task that had been further")
+    first: int = Field(description="position after which the log goes on")
+    last: int = Field(description="position that the task had reached")
+    partition: int = Field(default=-1, description="-1: the one that the event is in")
+    refed: bool = Field(default=True, description="whether it comes again by itself; pushed readings do not")
+    detail: str
+
+
+class SourcePaceChanged(Event):
+    """A source slows down, stops or goes on at full speed, for the sake of memory or of those who read it."""
+
+    stream: ClassVar[str] = "lifecycle"
+    operational: ClassVar[bool] = True
+    source: str
+    pace: Literal["full", "slow", "stopped"]
+    memory: float = Field(description="share of the server's memory, or of bus.memory_mb, that is used")
+    behind: int = Field(description="events that the slowest reader has not read, in one partition")
+
+
+class SegmentArchived(Event):
+    """A range of a stream is in the archive, and was read back and compared. From here on it may be trimmed."""
+
+    stream: ClassVar[str] = "archive"
+    operational: ClassVar[bool] = True
+    origin: str = Field(description="stream of the range")
+    first: int = Field(description="ordinal of the first event in it")
+    last: int
+    file: str = Field(description="below the archive's folder")
+    digest: str = Field(description="of the file's bytes")
+
+
+class TaskRetired(Event):
+    """A task or group was forgotten for good: streams wait for it no more."""
+
+    stream: ClassVar[str] = "lifecycle"
+    operational: ClassVar[bool] = True
+    reader: str
+    partitions: int = Field(description="how many partitions knew it")
+
+
 class DeadLettered(Event):
     """An entry that could not be handled, with everything needed to try again."""
 
@@ -137,8 +194,50 @@ class DeadLettered(Event):
     most_bytes: ClassVar[int] = 2 << 20
     agent: str
     origin: str = Field(description="stream of the entry")
-    position: int
+    position: int = Field(description="ordinal of the last event in the frame, as it was at first")
+    events: int = Field(default=1, description="number of events in the frame")
+    at: int = Field(default=0, description="ordinal of the Redriven that held the frame; 0: it was met at its position")
     reason: str
     trace: str = ""
     tries: int = 1
+    frame: dict[str, str] = Field(description="the entry as it was, base64 per field")
+
+
+class DeadLetterRedriven(Event):
+    """Somebody had a dead letter handled again: a Redriven stands in the stream that it came from."""
+
+    stream: ClassVar[str] = "dead-letters"
+    operational: ClassVar[bool] = True
+    agent: str
+    letter: str = Field(description="id of the DeadLettered")
+    by: str = Field(description="who decided it")
+    why: str = ""
+
+
+class DeadLetterDropped(Event):
+    """Somebody decided that a dead letter needs nothing any more; it stays readable."""
+
+    stream: ClassVar[str] = "dead-letters"
+    operational: ClassVar[bool] = True
+    agent: str
+    letter: str = Field(description="id of the DeadLettered")
+    by: str = Field(description="who decided it")
+    why: str = ""
+
+
+class Redriven(Event):
+    """A frame for one task or sink to handle at this place; every other reader of the stream passes it by.
+
+    It stands in the stream that the frame was in at first, ``origin``, whatever ``stream`` says.
+    """
+
+    stream: ClassVar[str] = "dead-letters"
+    operational: ClassVar[bool] = True
+    # It holds a whole frame in base64.
+    most_bytes: ClassVar[int] = 2 << 20
+    agent: str = Field(description="task or sink that is to handle the frame")
+    letter: str = Field(default="", description="id of the DeadLettered; empty for an entry from the archive")
+    origin: str = Field(description="stream of the frame, and of this event")
+    position: int = Field(description="where the frame was at first")
+    events: int = Field(default=1, description="number of events in the frame")
     frame: dict[str, str] = Field(description="the entry as it was, base64 per field")

@@ -98,10 +98,10 @@ class Readings:
     first: int = 0
 
     def __post_init__(self) -> None:
-        n = len(self.code)
-        columns = (self.time, self.value, self.quality, self.position, self.verdict)
-        if any(len(column) != n for column in columns):
-            raise ValueError(f"columns differ in length: {[n, *(len(column) for column in columns)]}")
+        columns = (self.code, self.time, self.value, self.quality, self.position, self.verdict)
+        lengths = [len(column) for column in columns]
+        if lengths.count(lengths[0]) != len(lengths):
+            raise ValueError(f"columns differ in length: {lengths}")
 
     def __len__(self) -> int:
         return len(self.code)

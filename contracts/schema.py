@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from .columns import SCHEMA as COLUMNS
 from .events import EVENTS, AnyEvent, Event, ReadingsEvent
-from .frames import _SCHEMA as COLUMNS
 from .readings import Quality, Verdict
 from .settings import Settings
 
@@ -153,7 +153,7 @@ _STREAMS = """\
 Redis streams. A channel's address is the key of a stream: the braces around the partition's number stand in the key
 and are its hash tag, as in tocsin:{7}:anomalies, so that all keys of a partition share a slot of a cluster.
 
-An entry is a frame: one or more events of one type, in the fields t, b, c, w and d. Its id is
+An entry is a frame: one or more events of one type, in the fields t, b, c, w, d and x. Its id is
 <ordinal of its last event>-<number of its events>. Ordinals begin at 1 and have no holes.
 
 Only Tocsin writes here: read with XREAD or with a consumer group of your own."""
@@ -183,16 +183,18 @@ def _message(kind: type[AnyEvent]) -> Schema:
             "contentEncoding": "binary",
             "contentMediaType": "application/vnd.apache.arrow.stream",
         }
+    required = sorted(properties)
+    properties["x"] = {"description": "trace context (W3C traceparent), where tracing is on", "type": "string"}
     return {
         "name": name,
         "title": name,
         "summary": _summary(kind),
-        "payload": {"type": "object", "required": sorted(properties), "properties": properties},
+        "payload": {"type": "object", "required": required, "properties": properties},
     }
 
 
 _DIGEST = (
-    "BLAKE2b, 16 bytes, over '<t>:<w>:<length of b>:<length of c>:' and then b and c: "
+    "XXH3, 128 bits, seed <number of events> * 2^32 + <length of b>, over '<t>\\0<w>\\0' and then b and c: "
     "a reader that finds another one has damaged bytes before it"
 )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -23,26 +23,40 @@ from pydantic_settings import (
 
 from .errors import ConfigError
 from .identity import is_name
+from .sections import AgentSettings as AgentSettings
+from .sections import LogSettings as LogSettings
+from .sections import MetricsSettings as MetricsSettings
+from .sections import MlflowSettings as MlflowSettings
+from .sections import Section
+from .sections import TracingSettings as TracingSettings
 from .yamlfile import YamlFile
 
 PREFIX = "TOCSIN_"
 NESTED = "__"
 MAX_SECRET_BYTES = 64 * 1024
-
-
-class Section(BaseModel):
-    """A group of settings: unknown names are errors, so that a typing mistake is not silently a default."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+#: The task that archives; its positions are ``archive<STREAM``.
+ARCHIVE = "archive"
+REDIS_SCHEMES = (
+    "redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"
+)  # fmt: skip
 
 
 class RedisSettings(Section):
     """The server that holds the log. Without a URL an embedded one is started in the data directory."""
 
-    url: str | None = Field(default=None, description="redis://, rediss:// or unix://; empty: embedded server")
+    url: str | None = Field(
+        default=None,
+        description="redis://, rediss:// (TLS), unix://, redis+sentinel://host:port,host:port/NAME "
+        "or redis+cluster://host:port,host:port; empty: embedded server",
+    )
     username: str | None = None
     password: SecretStr | None = None
+    sentinel_password: SecretStr | None = Field(default=None, description="of the sentinels, where they have one")
+    tls_ca: Path | None = Field(default=None, description="file of the authority that certified the server")
     timeout_s: float = Field(default=4.0, gt=0, description="no answer for so long means that the server is gone")
+    wait_replicas: int = Field(
+        default=0, ge=0, description="so many replicas must have a commit before it counts; 0: asynchronous"
+    )
     maxmemory_mb: int = Field(default=1024, ge=16, description="limit of the embedded server")
     fsync: Literal["everysec", "always"] = Field(default="everysec", description="of the embedded server")
     allow_unsafe: bool = Field(default=False, description="start on a server without persistence (tests only)")
@@ -50,26 +64,9 @@ class RedisSettings(Section):
     @field_validator("url")
     @classmethod
     def _known_scheme(cls, url: str | None) -> str | None:
-        if url is not None and urlsplit(url).scheme not in ("redis", "rediss", "unix"):
-            raise ValueError("must begin with redis://, rediss:// or unix://")
+        if url is not None and urlsplit(url).scheme not in REDIS_SCHEMES:
+            raise ValueError(f"must begin with {', '.join(f'{scheme}://' for scheme in REDIS_SCHEMES)}")
         return url
-
-
-class MlflowSettings(Section):
-    """Where lineage and models are recorded. Without a URI a local store is made in the data directory."""
-
-    uri: str | None = Field(default=None, description="http(s):// or sqlite:///; empty: local store")
-    experiment: str = "tocsin"
-    model_name: str = "tocsin-detector"
-    timeout_s: float = Field(default=10.0, gt=0)
-    retries: int = Field(default=1, ge=0, description="of one request; the recorder itself goes on trying for ever")
-
-
-class LogSettings(Section):
-    """How the service tells operators what it does; always on standard error."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["auto", "json", "console"] = Field(default="auto", description="auto: console on a terminal")
 
 
 class BusSettings(Section):
@@ -79,23 +76,40 @@ class BusSettings(Section):
     lease_s: float = Field(default=5.0, gt=0.1, description="a partition is free when its owner is silent so long")
     snapshot_s: float = Field(default=5.0, gt=0, description="how often state is saved, at most")
     read_events: int = Field(default=20_000, ge=1, description="most events in one read cycle of a partition")
+    read_mb: float = Field(default=16.0, gt=0, description="about how much a task holds of its input at once")
+    hang_s: float = Field(default=120.0, gt=0, description="a process that computes so long on one step is ended")
     tries: int = Field(default=10, ge=1, description="of a delivery or a poison event, before it is a dead letter")
+    delivery_s: float = Field(default=30.0, gt=0, description="a delivery that takes longer has failed")
     backoff_s: float = Field(default=0.5, gt=0, description="first pause before a retry; doubles, with jitter")
     backoff_max_s: float = Field(default=30.0, gt=0)
+    memory_mb: int | None = Field(
+        default=None, ge=1, description="most memory of our own keys, where others use the server too; none: its limit"
+    )
 
 
-class AgentSettings(BaseModel):
-    """One agent: ``kind`` is a built-in name or ``module:Class``; the rest belongs to the agent's own class."""
+class ArchiveSettings(Section):
+    """Where the log goes that the server need not hold any more."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    enabled: bool = Field(default=True, description="without an archive nothing is ever trimmed")
+    path: Path | None = Field(default=None, description="folder, shared by all machines; empty: in the data directory")
+    every_s: float = Field(default=30.0, gt=0, description="how often to look what is to be archived")
+    most_age_s: float = Field(default=3600.0, gt=0, description="an event is archived after that time at the latest")
+    segment_events: int = Field(default=200_000, ge=1, description="events of a stream and partition in one file")
+    keep_events: int = Field(
+        default=200_000, ge=0, description="archived events of a stream and partition that stay on the server as well"
+    )
+    checkpoint_s: float = Field(default=3600.0, gt=0, description="how often a copy of the agents' state is kept")
+    keep_checkpoints: int = Field(default=48, ge=1, description="of each task; of older ones one a day is kept")
 
-    kind: str = Field(default="", description="empty: the entry's own name")
-    enabled: bool = True
 
-    @property
-    def own(self) -> dict[str, Any]:
-        """The settings that the agent's class checks."""
-        return dict(self.model_extra or {})
+class ProcessSettings(Section):
+    """Limits of each process that a service starts for its agents."""
+
+    memory_mb: int | None = Field(
+        default=None,
+        ge=512,
+        description="data that it may allocate (RLIMIT_DATA), about twice what it uses; then a new start",
+    )
 
 
 class Settings(BaseSettings):
@@ -110,11 +124,22 @@ class Settings(BaseSettings):
     mlflow: MlflowSettings = MlflowSettings()
     log: LogSettings = LogSettings()
     bus: BusSettings = BusSettings()
+    archive: ArchiveSettings = ArchiveSettings()
+    process: ProcessSettings = ProcessSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    tracing: TracingSettings = TracingSettings()
     agents: dict[str, AgentSettings] = Field(default_factory=dict)
+
+    @property
+    def archive_dir(self) -> Path:
+        """The folder of the archive."""
+        return self.archive.path or self.data_dir / "archive"
 
     @field_validator("agents")
     @classmethod
     def _names(cls, agents: dict[str, AgentSettings]) -> dict[str, AgentSettings]:
+        if ARCHIVE in agents:
+            raise ValueError(f"{ARCHIVE!r} is the name of the archive's own task: choose another")
         bad = [name for name in agents if not is_name(name) or set(name) & set(":<, ")]
         if bad:
             raise ValueError(f"agent names must be plain words: {', '.join(map(repr, bad))}")
@@ -134,7 +159,7 @@ class Settings(BaseSettings):
     def shown(self) -> dict[str, Any]:
         """As plain data with every secret masked, the one in a URL included."""
         data = self.model_dump(mode="json")
-        for section, name in (("redis", "url"), ("mlflow", "uri")):
+        for section, name in (("redis", "url"), ("mlflow", "uri"), ("tracing", "endpoint")):
             if data[section][name]:
                 data[section][name] = masked(data[section][name])
         return data

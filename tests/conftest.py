@@ -13,7 +13,8 @@ import pytest
 from bus.memory import MemoryBus
 from bus.protocol import Bus
 from bus.redis.bus import RedisBus
-from bus.redis.server import Server
+from bus.redis.connecting import connect
+from tests.clusters import RedisCluster, SentinelTrio, started
 from tests.servers import KINDS, LiveServer, installed, running
 
 PARTITIONS = 4
@@ -33,6 +34,15 @@ class Servers:
 
     stack: ExitStack
     started: dict[str, LiveServer] = field(default_factory=dict)
+    _cluster: RedisCluster | None = None
+
+    @property
+    def cluster(self) -> RedisCluster:
+        """The one that no test may harm."""
+        need("redis")
+        if self._cluster is None:
+            self._cluster = self.stack.enter_context(started(RedisCluster))
+        return self._cluster
 
     def get(self, kind: str) -> LiveServer:
         need(kind)
@@ -73,19 +83,36 @@ async def redis_bus(server: LiveServer) -> AsyncIterator[RedisBus]:
     await bus.close()
 
 
-@pytest.fixture(params=["memory", *sorted(KINDS, reverse=True)])
+@pytest.fixture
+def new_cluster() -> Iterator[RedisCluster]:
+    """A cluster whose nodes this test may kill."""
+    need("redis")
+    with started(RedisCluster) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def new_trio() -> Iterator[SentinelTrio]:
+    """A primary, its replica and three sentinels, which this test may kill."""
+    need("redis")
+    with started(SentinelTrio) as trio:
+        yield trio
+
+
+@pytest.fixture(params=["memory", *sorted(KINDS, reverse=True), "cluster"])
 async def bus(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterator[Bus]:
     """Every implementation of the bus, empty."""
     if request.param == "memory":
         yield MemoryBus(PARTITIONS)
         return
-    found = await emptied(servers.get(request.param))
+    live = servers.cluster if request.param == "cluster" else servers.get(request.param)
+    found = await emptied(live)
     yield found
     await found.close()
 
 
-async def emptied(live: LiveServer) -> RedisBus:
+async def emptied(live: LiveServer | RedisCluster) -> RedisBus:
     """A bus on the server, after everything in it was deleted."""
-    bus = RedisBus(Server(live.url), PARTITIONS)
-    await bus._server.call("FLUSHALL")
+    bus = RedisBus(connect(live.url), PARTITIONS)
+    await bus._server.each("FLUSHALL")
     return bus

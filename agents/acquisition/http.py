@@ -5,7 +5,7 @@ import ipaddress
 import json
 from collections.abc import AsyncIterator, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import anyio
 import structlog
@@ -35,6 +35,7 @@ class HttpPush(Source):
     position of a reading counts the readings of this source.
     """
 
+    repeats: ClassVar[bool] = False
     kind: Literal["http"] = "http"
     host: str = Field(default="127.0.0.1", description="address to listen on; others than loopback need a token")
     port: int = Field(default=8090, ge=0, le=65535)

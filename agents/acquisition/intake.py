@@ -9,6 +9,8 @@ from hashlib import blake2b
 from .entries import Entry, Refused
 
 KEPT_KEYS = 10_000
+#: Nobody took a request for so long: the log is full, or not there. Senders are told so at once.
+STALL_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Request:
     body: str
     answer: "asyncio.Future[Answer]"
     result: Answer | None = field(default=None)
+    taken: bool = field(default=False)
 
 
 class Intake:
@@ -43,6 +46,7 @@ class Intake:
         self._open: set[Request] = set()
         self._loop = asyncio.get_running_loop()
         self._closed = False
+        self._away_since: float | None = None
 
     async def submit(self, entries: Sequence[Entry], key: str, body: bytes, patience_s: float) -> tuple[Answer, bool]:
         """The answer once the readings are in the log, and whether an earlier request had brought them.
@@ -62,15 +66,24 @@ class Intake:
             request = self._put(Request(entries, name, content, self._loop.create_future()))
         try:
             async with asyncio.timeout(patience_s):
-                return await asyncio.shield(request.answer), repeated
+                while not (await asyncio.wait([request.answer], timeout=STALL_S / 2))[0]:
+                    self._give_up(request)
+                return request.answer.result(), repeated
         except TimeoutError as error:
             raise _later("the readings are not in the log yet", "send again with the same Idempotency-Key") from error
 
     async def next(self) -> Request:
         """The request that has waited longest."""
-        request = await self._queue.get()
-        self._readings -= len(request.entries)
-        return request
+        self._away_since = None
+        try:
+            while True:
+                request = await self._queue.get()
+                self._readings -= len(request.entries)
+                if not request.answer.done():
+                    request.taken = True
+                    return request
+        finally:
+            self._away_since = self._loop.time()
 
     def recall(self, keys: Sequence[tuple[str, str, int, int]]) -> None:
         """Take up the answers that an earlier run gave."""
@@ -93,9 +106,23 @@ class Intake:
         for request in list(self._open):
             self._settle(request, RuntimeError("the source stopped"))
 
+    @property
+    def stalled(self) -> bool:
+        """Whether requests wait, and nobody comes for them."""
+        return self._away_since is not None and self._loop.time() - self._away_since > STALL_S
+
+    def _give_up(self, request: Request) -> None:
+        """Turn a request away that nobody comes for; one that is on its way into the log is waited for."""
+        if self.stalled and not request.taken and not request.answer.done():
+            self._open.discard(request)
+            self._waiting.pop(request.key, None)
+            request.answer.set_exception(_later("the log takes no readings at the moment"))
+
     def _put(self, request: Request) -> Request:
         if self._closed:
             raise _later("the source is stopping")
+        if self.stalled:
+            raise _later("the log takes no readings at the moment")
         # A single request is taken however large it is; its size was checked.
         if self._queue.full() or (self._readings and self._readings + len(request.entries) > self._most_readings):
             raise _later("too many requests wait for the log")

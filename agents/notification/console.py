@@ -1,7 +1,7 @@
 """Notifications on the screen."""
 
 import sys
-from typing import Literal, TextIO
+from typing import ClassVar, Literal, TextIO
 
 from pydantic import ConfigDict, Field, PrivateAttr
 
@@ -18,6 +18,7 @@ class ConsoleSink(Sink[NotificationDue]):
     # ``json`` is a method of every pydantic model, so the field has another name inside.
     model_config = ConfigDict(validate_by_name=True)
 
+    concurrency: ClassVar[int] = 1
     kind: Literal["console"] = "console"
     as_json: bool = Field(default=False, alias="json", description="JSON instead of a line for people")
 

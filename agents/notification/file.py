@@ -5,7 +5,7 @@ import os
 import stat
 import threading
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import anyio.to_thread
 from pydantic import Field, PrivateAttr, field_validator
@@ -24,6 +24,7 @@ _TAIL_BYTES = 32 * 1024 * 1024
 class FileSink(Sink[NotificationDue]):
     """Appends to a file. What is delivered is on the disk; what is delivered twice stands there once."""
 
+    concurrency: ClassVar[int] = 1
     kind: Literal["file"] = "file"
     path: Path = Field(description="relative paths are under the data directory")
 

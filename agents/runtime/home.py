@@ -3,19 +3,33 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from secrets import token_hex
 from traceback import format_exception
 from typing import Any
 
 import anyio
 import structlog
 
-from bus.protocol import Bus, Place
-from contracts.events import AgentFailed, AgentStarted, AgentStopped, AnyEvent, DeadLettered, Event, LogGap, ModelLoaded
+from bus.protocol import Bus, Place, Recorded
+from contracts.events import (
+    AgentFailed,
+    AgentStarted,
+    AgentStopped,
+    AnyEvent,
+    DeadLettered,
+    Event,
+    LogGap,
+    LogRewound,
+    ModelLoaded,
+    PartitionStopped,
+)
 from contracts.frames import Frame, encode
 from contracts.identity import partition_of
 from contracts.settings import BusSettings
 
 from ..clock import Clock
+from ..telemetry import Telemetry
+from .watchdog import Steps
 
 log = structlog.get_logger()
 
@@ -31,6 +45,19 @@ class Home:
     settings: BusSettings = field(default_factory=BusSettings)
     clock: Clock = field(default_factory=Clock)
     stop: anyio.Event = field(default_factory=anyio.Event)
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    steps: Steps = field(default_factory=Steps)
+    #: Archive and stream as one log; None where there is no archive.
+    history: Recorded | None = None
+    #: Tells this process from every other, its own next life included.
+    life: str = field(default_factory=lambda: token_hex(4))
+    #: Held while an entry is tried on which a process may have died: nothing else can be blamed on it then.
+    alone: anyio.Lock = field(default_factory=anyio.Lock)
+
+    @property
+    def recorded(self) -> Recorded:
+        """All that happened, as far as anything keeps it."""
+        return self.history or self.bus
 
     @property
     def stopping(self) -> bool:
@@ -69,6 +96,33 @@ class Home:
         about = self._about(agent, self.clock.wall_ns())
         event = AgentFailed.of(**about, agent=agent, owner=self.owner, error=f"{type(error).__name__}: {error}"[:500])
         await self.tell(self.home_partition(agent), agent, event)
+
+    async def halted(self, task: str, place: Place, position: int, error: BaseException) -> None:
+        """Tell that a task stands still on a partition, for somebody to look at it."""
+        event = PartitionStopped.of(
+            **self._about(task, self.clock.wall_ns()),
+            agent=task,
+            owner=self.owner,
+            origin=place.stream,
+            position=position,
+            error=f"{type(error).__name__}: {error}"[:2000],
+        )
+        await self.tell(place.partition, task, event)
+
+    async def rewound(self, task: str, partition: int, first: int, last: int, *, refed: bool = True) -> None:
+        """Tell that the log lost its end: ``first`` to ``last``, as the task counts, had been in it."""
+        detail = "it is read again" if refed else "what was pushed does not come again"
+        log.error("the log lost its end", task=task, partition=partition, first=first, last=last, then=detail)
+        event = LogRewound.of(
+            **self._about(task, self.clock.wall_ns()),
+            agent=task,
+            first=first,
+            last=last,
+            partition=partition,
+            refed=refed,
+            detail=detail,
+        )
+        await self.tell(self.home_partition(task), task, event)
 
     def _about(self, agent: str, number: int) -> dict[str, Any]:
         return {
@@ -121,7 +175,7 @@ def log_gap(agent: str, place: Place, first: int, last: int, *, time: int) -> Lo
     )
 
 
-def dead_letter(
+def dead_letter(  # noqa: PLR0913 - one argument per field that the caller knows
     agent: str,
     place: Place,
     position: int,
@@ -130,8 +184,13 @@ def dead_letter(
     *,
     tries: int,
     time: int,
+    events: int = 1,
+    at: int = 0,
 ) -> DeadLettered:
-    """An entry, or a part of one, that could not be handled, with everything needed to try again."""
+    """An entry, or a part of one, that could not be handled, with everything needed to try again.
+
+    ``events`` are in the frame; ``at`` is the ordinal of the Redriven that it came with, if it did.
+    """
     from base64 import b64encode
 
     trace = "".join(format_exception(error))[-MAX_TRACE:]
@@ -140,10 +199,12 @@ def dead_letter(
         time=time,
         asset=agent,
         # Several events of one entry may be buried: their frames tell them apart.
-        discriminator=f"{agent} {place.stream} {place.partition} {position} {frame.get(b'd', b'').hex()}",
+        discriminator=f"{agent} {place.stream} {place.partition} {at or position} {frame.get(b'd', b'').hex()}",
         agent=agent,
         origin=place.stream,
         position=position,
+        events=events,
+        at=at,
         reason=f"{type(error).__name__}: {error}"[:1000],
         trace=f"{blake2b(trace.encode(), digest_size=8).hexdigest()}\n{trace}",
         tries=tries,

@@ -1,219 +1,191 @@
 """A processor on one stream of one partition: read, handle, commit; recover from a snapshot and the log."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from anyio import to_thread
 
 from bus.protocol import Commit, Entry, Place, Snapshot
-from contracts.errors import Diverged, TocsinError, TooLarge, UnreadableEvent
-from contracts.events import AnyEvent, ReadingsEvent
-from contracts.frames import decode, encode
-from contracts.readings import joined
+from contracts.errors import TooLarge
+from contracts.events import AnyEvent
+from contracts.frames import MAX_FRAME_READINGS
 
 from ..parts import Processor
-from ..state import dump, restore
-from .home import Home, dead_letter, log, log_gap, outputs
+from ..state import dump
+from .filling import filled, holes
+from .handling import Handling
+from .handling import Poisoned as Poisoned
+from .home import Home, log, log_gap, outputs
+from .recovery import Recovery
+from .suspicion import Killed, Suspicion
 
 #: Up to so many events the work is done at once: going to a thread and back costs more.
 _INLINE_EVENTS = 64
-#: Entries in one read while state is recovered.
-_REPLAY_ENTRIES = 256
 #: A save may cost this share of the time between two saves.
 _SAVE_SHARE = 0.02
+#: After this time a state is saved though nothing came: what others write to our streams is not kept for us for ever.
+_REFRESH_S = 600.0
 
 
 class Lane:
-    """State and position of a processor on one place."""
+    """State and position of a processor on one place.
 
-    def __init__(self, home: Home, processor: Processor[Any, Any, Any], task: str, place: Place, token: int) -> None:
+    ``buried`` are ordinals to pass over without a word: a replay knows that they ended the process that met them.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        processor: Processor[Any, Any, Any],
+        task: str,
+        place: Place,
+        token: int,
+        *,
+        buried: Collection[int] = (),
+    ) -> None:
         self.home, self.processor, self.task, self.place, self.token = home, processor, task, place, token
         self.position = 0
-        self.state: Any = None
         self.handled = 0
-        self._wanted = tuple(processor.reads())
-        self._saved_position, self._save_after = -1, 0.0
-        self._careful = False
+        self._handling = Handling(processor, task, place, home.steps, buried)
+        self._recovery = Recovery(home, self._handling)
+        self._suspicion: Suspicion | None = None
+        self._saved_position, self._save_after, self._refresh_after = -1, 0.0, 0.0
+
+    @property
+    def state(self) -> Any:
+        """What the processor remembers."""
+        return self._handling.state
 
     # ---- recovery
 
     async def open(self) -> None:
         """Fence former owners off, and bring the state to the committed position.
 
-        Raises Fenced when a newer owner is there already, Diverged when the log has a hole.
+        Raises Fenced when a newer owner is there already, Diverged when the log has a hole, or when what is computed
+        again is not what was committed.
         """
         await self.home.bus.check()
-        stored = int(await self.home.bus.fence(self.place.partition, self.task, self.token) or 0)
-        try:
-            await self._recover(stored)
-        except Poisoned:
-            # An event that was buried once is met again, and has spoilt the state.
-            self._careful = True
-            try:
-                await self._recover(stored)
-            finally:
-                self._careful = False
-        self._save_after = self.home.clock.monotonic_s() + self.home.settings.snapshot_s
-
-    async def _recover(self, stored: int) -> None:
-        self.position, self.state = 0, self.processor.start()
-        for snapshot in await self.home.bus.snapshots(self.place.partition, self.task):
-            # One that is ahead of the log belongs to a log that lost its end.
-            if int(snapshot.position) <= stored and self._loaded(snapshot):
-                break
-        self._saved_position = self.position
-        while self.position < stored:
-            await self._replay(stored)
-
-    def _loaded(self, snapshot: Snapshot) -> bool:
-        try:
-            self.state = restore(self.processor.start(), snapshot.data)
-        except TocsinError as error:
-            log.warning("snapshot not usable", task=self.task, partition=self.place.partition, cause=str(error))
-            self.state = self.processor.start()
-            return False
-        self.position = int(snapshot.position)
-        return True
-
-    async def _replay(self, stored: int) -> None:
-        entries = await self.home.bus.range(self.place, self.position + 1, stored, count=_REPLAY_ENTRIES)
-        for expected, found in self._holes(entries) if entries else [(self.position + 1, "nothing")]:
-            raise Diverged(
-                f"{self.task}: {self.place.stream} of partition {self.place.partition} should go on at "
-                f"{expected}, found {found}",
-                mend="Entries were deleted that were still needed: restore the server's data from a backup",
+        stored = await self._recover()
+        bus, partition, life = self.home.bus, self.place.partition, self.home.life
+        former = await bus.begin(partition, self.task, self.token, life)
+        end = (await bus.ends([self.place]))[self.place]
+        most = max(self.home.settings.read_events, MAX_FRAME_READINGS)
+        self._suspicion = Suspicion.of(former, life, stored, end, most)
+        if self._suspicion is not None:
+            log.warning(
+                "the owner before died: its last input is handled with care", task=self.task, partition=partition
             )
-        # What comes out was committed before: only the state is wanted. An entry that was a dead letter is one again.
-        await to_thread.run_sync(self._outcome, entries)
-        self.position = entries[-1].last
+        if not self._recovery.saved:
+            # Without it a recovery would not know what the state was made by, and could compare nothing.
+            await self._save()
+
+    async def _recover(self) -> int:
+        partition = self.place.partition
+        with self.home.telemetry.recovery(self.task, partition):
+            stored = int(await self.home.bus.fence(partition, self.task, self.token) or 0)
+            await self._recovery.run(stored)
+        self.position, begun = stored, self._recovery.begun
+        self._saved_position = int(begun.position) if begun else -1
+        self._save_after = self.home.clock.monotonic_s() + self.home.settings.snapshot_s
+        self._refresh_after = self.home.clock.monotonic_s() + _REFRESH_S
+        return stored
 
     # ---- work
 
-    async def step(self, entries: Sequence[Entry]) -> int:
-        """Handle entries that follow the position and commit what comes out; returns the number of events."""
-        expected = str(self.position) if self.position else ""
-        now = self.home.clock.wall_ns()
-        gaps = [log_gap(self.task, self.place, first, found - 1, time=now) for first, found in self._holes(entries)]
-        last = entries[-1].last
-        if last - self.position > _INLINE_EVENTS:
-            # A thread, so that leases are renewed and other agents are served meanwhile.
-            outcome = await to_thread.run_sync(self._outcome, entries)
-        else:
-            outcome = self._outcome(entries)
-        await self.home.bus.commit(
-            Commit(
-                self.place.partition, self.task, self.token, expected, str(last), outputs([*gaps, *outcome], self.task)
-            )
-        )
-        count = last - self.position
-        self.position = last
-        self.handled += count
-        if gaps:
-            # A recovery that begins before the gap would find what is missing, and stop.
-            await self.save_if_due(now=True)
+    async def step_or_bury(self, entries: Sequence[Entry]) -> int:
+        """Handle entries that follow the position, commit what comes out, and return the number of events.
+
+        Where the processor raises, the state is recovered, and the event that it cannot handle buried.
+        """
+        if (suspicion := self._suspicion) is None:
+            return await self._guarded(entries)
+        count = 0
+        for number, entry in enumerate(entries):
+            if suspicion.over(self.position):
+                self._suspicion = None
+                return count + await self._guarded(entries[number:])
+            # One at a time in the whole process: whatever dies now, nothing else was being tried.
+            async with self.home.alone:
+                count += await self._alone(entry, suspicion)
         return count
 
-    def _holes(self, entries: Sequence[Entry]) -> list[tuple[int, int]]:
-        """Where entries do not follow each other: the ordinal that should come, and the one that does."""
-        expected = [self.position + 1, *(entry.last + 1 for entry in entries)]
-        return [
-            (ordinal, entry.first) for ordinal, entry in zip(expected, entries, strict=False) if entry.first != ordinal
-        ]
+    async def _alone(self, entry: Entry, suspicion: Suspicion) -> int:
+        if suspicion.guilty(entry):
+            log.error("entry buried: it killed who handled it", task=self.task, position=entry.last)
+            tries = suspicion.deaths + 1
+            letter = self._handling.letter(
+                entry.last, dict(entry.fields), Killed(), tries=tries, events=entry.count
+            )  # fmt: skip
+            return await self._commit([letter], entry.last)
+        await self.home.bus.attempt(self.place.partition, self.task, self.token, suspicion.tried(entry))
+        return await self._guarded([entry])
 
-    def _outcome(self, entries: Sequence[Entry]) -> list[AnyEvent]:
-        """What follows from the entries, dead letters for what could not be handled included."""
-        found: list[AnyEvent] = []
-        for batch in self._batches(entries, found):
-            # Saving the state first would cost more than the work: it is only done where something failed before.
-            found += self._handled(batch)
-        return found
-
-    def _batches(self, entries: Sequence[Entry], found: list[AnyEvent]) -> list[AnyEvent]:
-        """The events of the entries, neighbouring readings as one batch; unreadable entries go to ``found``."""
-        events: list[AnyEvent] = []
-        run: list[ReadingsEvent] = []
-        for entry in entries:
-            try:
-                decoded = decode(entry.frame(), entry.last)
-            except UnreadableEvent as error:
-                log.error("entry not readable", task=self.task, position=entry.last, cause=str(error))
-                found.append(self._letter(entry.last, dict(entry.fields), error, time=0))
-                continue
-            for event in decoded:
-                if not isinstance(event, self._wanted):
-                    continue
-                if isinstance(event, ReadingsEvent):
-                    if run and (type(run[0]) is not type(event) or run[-1].readings.last + 1 != event.readings.first):
-                        events.append(_one(run))
-                        run = []
-                    run.append(event)
-                    continue
-                if run:
-                    events.append(_one(run))
-                    run = []
-                events.append(event)
-        return [*events, _one(run)] if run else events
-
-    def _handled(self, event: AnyEvent) -> list[AnyEvent]:
-        before = dump(self.state) if self._careful else None
-        try:
-            found = list(self.processor.handle(event, self.state))
-            if before is not None:
-                # What cannot be written is as bad as what cannot be computed.
-                outputs(found, self.task)
-            return found
-        except Exception as error:
-            if before is None:
-                raise Poisoned(error) from error
-            self.state = restore(self.processor.start(), before)
-            return self._isolated(event, error)
-
-    def _isolated(self, event: AnyEvent, error: Exception) -> list[AnyEvent]:
-        """Halve a batch until the reading that cannot be handled stands alone, and bury that one."""
-        if isinstance(event, ReadingsEvent) and len(event) > 1:
-            half = (len(event) + 1) // 2
-            return [out for part in event.readings.cut(half) for out in self._handled(type(event)(part))]
-        frame = next(iter(encode([event], self.task)))
-        position = event.readings.first if isinstance(event, ReadingsEvent) else 0
-        time = int(event.readings.time[0]) if isinstance(event, ReadingsEvent) else event.time
-        log.error("event buried as a dead letter", task=self.task, position=position, cause=repr(error))
-        return [self._letter(position, frame.fields(), error, time=time)]
-
-    async def step_or_bury(self, entries: Sequence[Entry]) -> int:
-        """As ``step``; where the processor raises, recover the state, and bury the event that it cannot handle."""
+    async def _guarded(self, entries: Sequence[Entry]) -> int:
         try:
             return await self.step(entries)
         except (Poisoned, TooLarge) as poison:
             cause = poison.__cause__ or poison
             log.error("processor raised", task=self.task, partition=self.place.partition, cause=repr(cause))
-        await self.open()
-        self._careful = True
+        await self._recover()
+        self._handling.careful = True
         try:
             return await self.step(entries)
         finally:
-            self._careful = False
+            self._handling.careful = False
 
-    def _letter(self, position: int, frame: dict[bytes, bytes], error: BaseException, *, time: int) -> AnyEvent:
-        return dead_letter(self.task, self.place, position, frame, error, tries=2, time=time)
+    async def step(self, entries: Sequence[Entry]) -> int:
+        """As ``step_or_bury``. Raises Poisoned, with the state spoilt, where the processor raises."""
+        entries = await filled(self.home, self.place, self.position, entries, self.home.settings.read_events)
+        now = self.home.clock.wall_ns()
+        missing = holes(self.position, entries)
+        gaps = [log_gap(self.task, self.place, first, found - 1, time=now) for first, found in missing]
+        outcome = await self._outcome(entries)
+        count = await self._commit([*gaps, *outcome], entries[-1].last)
+        if gaps:
+            # A recovery that begins before the gap takes longer: it has to learn of it first.
+            await self.save_if_due(now=True)
+        return count
+
+    async def _outcome(self, entries: Sequence[Entry]) -> list[AnyEvent]:
+        last = entries[-1].last
+        with self.home.steps.step(f"{self.task} on partition {self.place.partition} at {entries[0].first}-{last}"):
+            if last - self.position > _INLINE_EVENTS:
+                # A thread, so that leases are renewed and other agents are served meanwhile.
+                return await to_thread.run_sync(self._handling.outcome, entries)
+            return self._handling.outcome(entries)
+
+    async def _commit(self, events: Sequence[AnyEvent], last: int) -> int:
+        expected, found = str(self.position or ""), outputs(events, self.task)
+        await self.home.bus.commit(
+            Commit(self.place.partition, self.task, self.token, expected, str(last), found)
+        )  # fmt: skip
+        count = last - self.position
+        self.position = last
+        self.handled += count
+        return count
 
     # ---- snapshots
 
     async def save_if_due(self, *, now: bool = False) -> None:
         """Save the state when it is time to; off the commit, and never so often that it costs much."""
-        clock = self.home.clock.monotonic_s
-        if self.position == self._saved_position or not (now or clock() >= self._save_after):
+        clock = self.home.clock.monotonic_s()
+        stale = clock >= self._refresh_after
+        if (self.position == self._saved_position and not stale) or not (now or clock >= self._save_after):
             return
+        await self._save()
+
+    async def _save(self) -> None:
+        clock = self.home.clock.monotonic_s
         start = clock()
-        snapshot = Snapshot(str(self.position), dump(self.state))
+        # Nothing of ours is on its way now: these ends belong to this position.
+        ends = await self.home.bus.ends(self._recovery.output_places())
+        snapshot = Snapshot(
+            str(self.position),
+            dump(self.state),
+            {place.stream: end for place, end in ends.items()},
+            self._recovery.maker,
+        )
         await self.home.bus.save(self.place.partition, self.task, self.token, snapshot)
         self._saved_position = self.position
         pause = max(self.home.settings.snapshot_s, (clock() - start) / _SAVE_SHARE)
-        self._save_after = clock() + pause
-
-
-class Poisoned(Exception):
-    """A processor raised on an event of a batch; which one is found out by going through it again."""
-
-
-def _one(run: Sequence[ReadingsEvent]) -> ReadingsEvent:
-    return type(run[0])(joined([event.readings for event in run]))
+        self._save_after, self._refresh_after = clock() + pause, clock() + _REFRESH_S

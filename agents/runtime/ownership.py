@@ -8,7 +8,17 @@ takes a lease over gets a larger fencing token, and the commits of the former ow
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
+
+from contracts.errors import TocsinError
+
 from .home import Home, log
+
+#: A member that shares the work, or waits for it, looks so often whether somebody left: less than a second passes then.
+_EAGER_S = 0.4
+#: A member that was silent for so many lease times is forgotten. If it wakes up, it is a member again with its next
+#: sign of life.
+_FORGET_LEASES = 20
 
 
 @dataclass
@@ -37,12 +47,13 @@ class Ownership:
         self._leases: dict[int, _Sighting] = {}
         self._members: dict[str, _Sighting] = {}
         self._silent: set[str] = set()
+        self._alive: set[str] = set()
         self._beat = 0
-        self._next = 0.0
+        self._next = self._whole_after = 0.0
 
     @property
     def due(self) -> bool:
-        """Whether it is time to look again: three times in a lease."""
+        """Whether it is time to look again: three times in a lease, and more often where others share the work."""
         return self.home.clock.monotonic_s() >= self._next
 
     async def refresh(self) -> Changes:
@@ -51,10 +62,14 @@ class Ownership:
         The caller finishes its work on ``surplus`` partitions and then gives them to ``release``.
         """
         now = self.home.clock.monotonic_s()
-        self._next = now + self.home.settings.lease_s / 3
-        self._beat += 1
+        before, beats = self._alive, await self._say_we_live()
+        share = self._share(beats, now)
+        await self._forget(beats, now)
+        if now < self._whole_after and self._alive == before and len(self.held) >= share:
+            self._plan(now, eager=True)
+            return Changes()
+        self._whole_after = now + self.home.settings.lease_s / 3
         changes = Changes(lost=await self._renew())
-        share = self._share(await self.home.bus.members(self.task, self.home.owner, self._beat), now)
         if len(self.held) > share:
             changes.surplus = sorted(self.held)[share:]
         for partition in self._wanted():
@@ -63,7 +78,30 @@ class Ownership:
             token = await self._try(partition, now)
             if token is not None:
                 self.held[partition] = changes.gained[partition] = token
+        self._plan(now, eager=len(self.held) < self.home.bus.partitions)
         return changes
+
+    def _plan(self, now: float, *, eager: bool) -> None:
+        self._next = min(self._whole_after, now + _EAGER_S) if eager else self._whole_after
+
+    async def _say_we_live(self) -> dict[str, str]:
+        self._beat += 1
+        return await self.home.bus.members(self.task, self.home.owner, self._beat)
+
+    async def keep(self) -> None:
+        """Go on giving signs of life while a step takes longer than the time between two looks; until cancelled."""
+        third = self.home.settings.lease_s / 3
+        while True:
+            await anyio.sleep(third)
+            if self.home.clock.monotonic_s() < self._next + third / 2:
+                continue
+            try:
+                await self._say_we_live()
+                for partition, token in list(self.held.items()):
+                    await self.home.bus.renew(partition, self.task, self.home.owner, token)
+            except TocsinError as error:
+                # The work itself meets it, too, and says so.
+                log.debug("no sign of life", task=self.task, cause=str(error))
 
     async def _renew(self) -> list[int]:
         lost = []
@@ -80,8 +118,17 @@ class Ownership:
             for owner, beat in beats.items()
             if self._fresh(self._members, owner, beat, now) or owner == self.home.owner
         }
-        self._silent = set(beats) - alive
+        self._silent, self._alive = set(beats) - alive, alive
         return -(-self.home.bus.partitions // max(1, len(alive)))
+
+    async def _forget(self, beats: dict[str, str], now: float) -> None:
+        """Members that are long dead are not to be looked at for ever."""
+        for owner in self._members.keys() - beats.keys():
+            del self._members[owner]
+        for owner in self._silent:
+            if now - self._members[owner].since > _FORGET_LEASES * self.home.settings.lease_s:
+                log.info("member forgotten", task=self.task, member=owner)
+                await self.home.bus.members(self.task, owner, None)
 
     def _fresh(self, sightings: dict[Any, _Sighting], key: object, sign: str, now: float) -> bool:
         seen = sightings.get(key)
@@ -103,7 +150,7 @@ class Ownership:
             return token
         sign = await bus.sign(partition, self.task)
         # A member that is silent gives no sign on its leases either: no need to watch each for another lease's time.
-        if sign.partition(" ")[0] not in self._silent and self._fresh(self._leases, partition, sign, now):
+        if sign.rsplit(" ", 2)[0] not in self._silent and self._fresh(self._leases, partition, sign, now):
             return None
         log.warning("taking over a silent owner's lease", task=self.task, partition=partition, holder=sign)
         return await bus.acquire(partition, self.task, owner, seen=sign)

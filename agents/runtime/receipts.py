@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import anyio
 
-from contracts.errors import TocsinError
+from contracts.errors import TocsinError, Unavailable
 
 from .home import Home
 
@@ -27,24 +27,34 @@ class Receipts:
         self._news.set()
 
     async def run(self) -> None:
-        """Give receipts out until ``close``."""
-        while not self._closed or self._owed:
-            await self._news.wait()
-            self._news = anyio.Event()
-            await self._give()
-        self._done.set()
+        """Give receipts out until ``close``; when that is cut short, tell everybody at once that there is none."""
+        try:
+            while not self._closed or self._owed:
+                await self._news.wait()
+                self._news = anyio.Event()
+                await self._give()
+            self._done.set()
+        finally:
+            self._refuse(Unavailable("the source stopped before this was on disk"))
 
     async def _give(self) -> None:
-        owed, self._owed = self._owed, []
-        if not owed:
+        if not self._owed:
             return
-        error: TocsinError | None = None
+        count = len(self._owed)
         try:
             await self.home.bus.persist()
         except TocsinError as late:
             # The sender tries again, and a reading that is there already is told apart as a duplicate.
-            error = late
-        for settled in owed:
+            self._refuse(late, count)
+            return
+        # Not before: while it is waited for they are still owed.
+        ready, self._owed = self._owed[:count], self._owed[count:]
+        for settled in ready:
+            settled(None)
+
+    def _refuse(self, error: TocsinError, count: int | None = None) -> None:
+        refused, self._owed = self._owed[:count], self._owed[len(self._owed) if count is None else count :]
+        for settled in refused:
             settled(error)
 
     async def close(self) -> None:

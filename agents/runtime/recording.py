@@ -1,15 +1,21 @@
 """The loop around a recorder: a stream written down elsewhere, in order, the position moved after it is there."""
 
+from collections.abc import Sequence
 from typing import Any
+
+import anyio
 
 from bus.protocol import Commit, Entry, Place
 from bus.retry import Backoff
-from contracts.errors import CommitRefused, Unavailable, UnreadableEvent
+from contracts.errors import CommitRefused, Unavailable
 from contracts.events import AnyEvent
-from contracts.frames import decode
 
 from ..parts import Batch, Recorder
+from .appetite import Appetite
+from .filling import filled, holes
+from .groups import single_error
 from .home import Home, dead_letter, log, log_gap, outputs
+from .items import Item, Unreadable, items
 from .ownership import Ownership
 
 _WAIT_S = 0.2
@@ -27,14 +33,28 @@ class RecorderRunner:
         self._waiting: dict[int, float] = {}
         self._backoff = Backoff(home.settings.backoff_s, home.settings.backoff_max_s)
         self._ownership = Ownership(home, self.task)
+        self._appetite = Appetite(home.settings.read_mb, _READ_ENTRIES)
 
     async def run(self) -> None:
         """Record until everything stops."""
+        # What an earlier try of ours took may not have been opened: it is taken anew.
+        self._ownership = Ownership(self.home, self.task)
+        self.positions.clear()
+        with single_error():
+            async with anyio.create_task_group() as group:
+                # A record may take longer than a lease.
+                group.start_soon(self._ownership.keep)
+                try:
+                    await self._work()
+                finally:
+                    group.cancel_scope.cancel()
+        await self._ownership.leave()
+
+    async def _work(self) -> None:
         while not self.home.stopping:
             if self._ownership.due:
                 await self._rebalance()
             await self._cycle()
-        await self._ownership.leave()
 
     async def _rebalance(self) -> None:
         changes = await self._ownership.refresh()
@@ -50,14 +70,18 @@ class RecorderRunner:
             await self.home.sleep(_WAIT_S)
             return
         after = {Place(self.stream, partition): last for partition, last in self.positions.items()}
-        found = await self.home.bus.read(after, count=_READ_ENTRIES, block_s=_WAIT_S)
+        found = await self.home.bus.read(after, count=self._appetite.count(len(after)), block_s=_WAIT_S)
         now, ready = self.home.clock.monotonic_s(), False
         for place, entries in found.items():
+            self._appetite.fed(entries)
             since = self._waiting.setdefault(place.partition, now)
             full = sum(entry.count for entry in entries) >= _MOST_EVENTS
             if full or now - since >= self.recorder.linger_s:
                 ready = True
-                await self._record(place, self._portion(entries))
+                position = self.positions[place.partition]
+                await self._record(
+                    place, await filled(self.home, place, position, self._portion(entries), _MOST_EVENTS)
+                )
         if found and not ready:
             # There is something, but more may come: the blocking read would return at once.
             await self.home.sleep(_WAIT_S)
@@ -72,7 +96,7 @@ class RecorderRunner:
             count += entry.count
         return chosen
 
-    async def _record(self, place: Place, entries: list[Entry]) -> None:
+    async def _record(self, place: Place, entries: Sequence[Entry]) -> None:
         events, letters = self._decoded(place, entries)
         letters = [*self._gaps(place, entries), *letters]
         batch = Batch(place.stream, place.partition, entries[0].first, entries[-1].last, events)
@@ -87,24 +111,26 @@ class RecorderRunner:
         self._waiting.pop(place.partition, None)
         await self._commit(place, batch.last, [*letters, *receipts])
 
-    def _gaps(self, place: Place, entries: list[Entry]) -> list[AnyEvent]:
-        last, now, gaps = self.positions[place.partition], self.home.clock.wall_ns(), list[AnyEvent]()
-        for entry in entries:
-            if entry.first != last + 1:
-                gaps.append(log_gap(self.task, place, last + 1, entry.first - 1, time=now))
-            last = entry.last
-        return gaps
+    def _gaps(self, place: Place, entries: Sequence[Entry]) -> list[AnyEvent]:
+        now, missing = self.home.clock.wall_ns(), holes(self.positions[place.partition], entries)
+        return [log_gap(self.task, place, first, found - 1, time=now) for first, found in missing]
 
-    def _decoded(self, place: Place, entries: list[Entry]) -> tuple[list[AnyEvent], list[AnyEvent]]:
+    def _decoded(self, place: Place, entries: Sequence[Entry]) -> tuple[list[AnyEvent], list[AnyEvent]]:
         events: list[AnyEvent] = []
         letters: list[AnyEvent] = []
-        for entry in entries:
-            try:
-                events += [e for e in decode(entry.frame(), entry.last) if isinstance(e, self.recorder.reads())]
-            except UnreadableEvent as error:
-                frame, time = dict(entry.fields), self.home.clock.wall_ns()
-                letters.append(dead_letter(self.task, place, entry.last, frame, error, tries=1, time=time))
+        for item in items(entries, self.task, self.recorder.reads()):
+            if isinstance(item, Item):
+                events += item.events
+            else:
+                letters.append(self._letter(place, item))
         return events, letters
+
+    def _letter(self, place: Place, item: Unreadable) -> AnyEvent:
+        again, now = item.again, self.home.clock.wall_ns()
+        position, at = (again.position, item.position) if again else (item.position, 0)
+        return dead_letter(
+            self.task, place, position, item.fields, item.error, tries=1, time=now, events=item.count, at=at
+        )  # fmt: skip
 
     async def _commit(self, place: Place, last: int, events: list[AnyEvent]) -> None:
         before = self.positions[place.partition]

@@ -4,35 +4,33 @@ An entry is settled together with its receipts. One event that fails does not ho
 entry stays unsettled until each of its events was delivered or buried.
 """
 
-from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
 
 from bus.protocol import Delivery, Place
 from bus.retry import Backoff
-from contracts.errors import UnreadableEvent
-from contracts.events import AnyEvent, Event, NotificationDue, NotificationFailed, NotificationSent
-from contracts.frames import decode, encode
+from contracts.errors import Refused, StoreLost, Unavailable
 
 from ..parts import Sink
-from .home import Home, dead_letter, log, outputs
+from .delivering import Deliverer
+from .dispatching import Dispatcher, Result
+from .fleet import Fleet
+from .following import Following
+from .groups import single_error
+from .home import Home, log, outputs
+from .parcels import Opened, Parcel
+from .parking import Parking
+from .unpacking import Unpacker
 
 _WAIT_S = 0.2
-_FETCH = 50
-#: Entries of a member that gave no sign for so many lease times are taken over.
-_DEAD_LEASES = 3
-_CLAIM_EVERY_S = 2.0
-
-
-@dataclass
-class _Open:
-    """An entry on its way: what of it is still to be delivered, and when to try again."""
-
-    delivery: Delivery
-    events: list[Event]
-    backoff: Backoff
-    receipts: list[AnyEvent] = field(default_factory=list)
-    tries: int = 0
-    due: float = 0.0
+_FETCH = 16
+#: What is under way when everything stops may still take so long.
+_FINISH_S = 5.0
+#: An entry is not tried again when a process ended so often while it was at work on it, the first time apart.
+_CRASHES = 2
 
 
 class SinkRunner:
@@ -42,125 +40,173 @@ class SinkRunner:
         self.home, self.name, self.sink = home, name, sink
         self.group = name
         self.places = [Place(stream, number) for stream in streams for number in range(home.bus.partitions)]
-        self._wanted = tuple(sink.reads())
-        self._open: list[_Open] = []
-        self._claim_after = 0.0
-        self.delivered = 0
+        self._open: dict[tuple[Place, int], Opened] = {}
+        self._fleet = Fleet(home, self.group, self.places)
+        self._following = Following(home, self.group, self.places)
+        self._unpacker = Unpacker(home, name, sink, self._following)
+        self._deliverer = Deliverer(home, name, sink, self._unpacker)
+        self._dispatcher = Dispatcher(home, max(1, sink.concurrency), self._deliver)
+        self._parking = Parking()
+        self._heirs: dict[Place, list[str]] = {}
+        self._backoff = Backoff(home.settings.backoff_s, home.settings.backoff_max_s)
+
+    @property
+    def delivered(self) -> int:
+        """Events that were delivered in this life."""
+        return self._deliverer.delivered
 
     async def run(self) -> None:
-        """Deliver until everything stops. What is not settled then is delivered by the next one."""
-        bus = self.home.bus
-        await bus.subscribe(self.group, self.places)
-        for place in self.places:
-            # What an earlier life of this member was given, before anything new.
-            for delivery in await bus.unsettled(self.group, self.home.owner, place, count=10_000):
-                await self._begin(delivery)
-        while not self.home.stopping:
-            await self._claim()
-            await self._work()
-            wait = 0.0 if self._due() else _WAIT_S
-            if len(self._open) < _FETCH:
-                fetched = await bus.fetch(self.group, self.home.owner, self.places, count=_FETCH, block_s=wait)
-                for delivery in fetched:
-                    await self._begin(delivery)
-            else:
-                await self.home.sleep(wait)
+        """Deliver until everything stops; what is not settled then is free for others at once."""
+        self._dispatcher.reopen()
+        await self.home.bus.subscribe(self.group, self.places)
+        # A sign of life comes before anything is asked for: else others would take it for a dead member's.
+        self._heirs = await self._fleet.dead()
+        await self._following.begin()
+        # What an earlier life of this member was given comes before anything new.
+        self._parking.everything(self.places)
+        with single_error():
+            async with anyio.create_task_group() as group:
+                while not self.home.stopping:
+                    await self._patiently(group)
+                await self._dispatcher.finish(_FINISH_S)
+                group.cancel_scope.cancel()
+        await self._leave()
 
-    async def _claim(self) -> None:
-        now = self.home.clock.monotonic_s()
-        if now < self._claim_after:
-            return
-        self._claim_after = now + _CLAIM_EVERY_S
-        for place in self.places:
-            own = [item.delivery.entry for item in self._open if item.delivery.place == place]
-            if own:
-                await self.home.bus.touch(self.group, self.home.owner, place, own)
-            idle = _DEAD_LEASES * self.home.settings.lease_s
-            for delivery in await self.home.bus.claim(self.group, self.home.owner, place, idle_s=idle, count=_FETCH):
+    async def _patiently(self, group: TaskGroup) -> None:
+        """One cycle; what is under way goes on while the server is away."""
+        try:
+            await self._cycle(group)
+            self._backoff.reset()
+        except StoreLost:
+            raise
+        except Unavailable as error:
+            pause = self._backoff.pause()
+            log.warning("unavailable", runner=self.name, cause=str(error), retry_in_s=round(pause, 1))
+            # We may have been given entries that we do not know of.
+            self._parking.everything(self.places)
+            await self.home.sleep(pause)
+
+    async def _cycle(self, group: TaskGroup) -> None:
+        if self._fleet.due:
+            self._heirs = await self._fleet.dead()
+            await self._touch()
+        await self._settle_late()
+        self._dispatcher.start(group)
+        wait = self._dispatcher.next_due_s(_WAIT_S)
+        if not self._dispatcher.hungry:
+            await self._dispatcher.changed(wait)
+        elif (cursor := self._parking.next(self._dispatcher.drained)) is not None:
+            await self._reread(*cursor)
+        elif self._heirs:
+            await self._inherit()
+        elif self._parking.full:
+            await self._dispatcher.changed(wait)
+        else:
+            await self._fetch(wait)
+        self._dispatcher.start(group)
+
+    async def _leave(self) -> None:
+        try:
+            await self._settle_late()
+            await self._fleet.leave()
+        except Unavailable as error:
+            log.warning("the group could not be told that we leave", runner=self.name, cause=str(error))
+
+    # ---- entries come in
+
+    async def _fetch(self, wait_s: float) -> None:
+        owner = self.home.owner
+        for delivery in await self.home.bus.fetch(self.group, owner, self.places, count=_FETCH, block_s=wait_s):
+            await self._unpacker.look_back(delivery.place, delivery.entry)
+            await self._begin(delivery)
+
+    async def _reread(self, place: Place, after: int) -> None:
+        """Take up what is ours already: from an earlier life, or left on the server for want of room."""
+        found = await self.home.bus.unsettled(self.group, self.home.owner, place, count=_FETCH, after=after)
+        for delivery in found:
+            await self._unpacker.look_back(place, delivery.entry)
+            await self._begin(delivery)
+        last = found[-1].entry.last if len(found) == _FETCH else None
+        self._parking.read(place, last, self._dispatcher.drained)
+
+    async def _inherit(self) -> None:
+        """Take over what the dead were at work on."""
+        for place, dead in list(self._heirs.items()):
+            found = await self.home.bus.claim(self.group, self.home.owner, place, idle_s=0, count=_FETCH, of=dead)
+            for delivery in found:
                 await self._begin(delivery)
+            if found:
+                log.warning("entries taken over", sink=self.name, of=dead, entries=len(found), stream=place.stream)
+            if len(found) < _FETCH:
+                del self._heirs[place]
+                for member in dead:
+                    await self.home.bus.dismiss(self.group, member, [place])
 
     async def _begin(self, delivery: Delivery) -> None:
-        settings = self.home.settings
-        try:
-            events = decode(delivery.entry.frame(), delivery.entry.last)
-        except UnreadableEvent as error:
-            await self._bury(delivery, [], dict(delivery.entry.fields), error)
+        key = (delivery.place, delivery.entry.last)
+        # One that is open is on its way already, in this life: its receipts could not be stored yet.
+        if key in self._open or (opened := await self._unpacker.opened(delivery)) is None:
             return
-        if any(item.delivery[:2] == delivery[:2] for item in self._open):
-            # It is on its way already, in this life: its receipts could not be stored yet.
+        if opened.crashes >= _CRASHES:
+            for parcel in list(opened.parcels):
+                times = opened.crashes + 1
+                self._deliverer.give_up(parcel, Refused(f"its delivery ended the process, {times} times"))
+        destinations = {parcel.destination for parcel in opened.parcels}
+        if destinations and not any(map(self._dispatcher.takes, destinations)):
+            self._parking.park(*key, destinations)
             return
-        wanted = [event for event in events if isinstance(event, self._wanted) and isinstance(event, Event)]
-        item = _Open(delivery, wanted, Backoff(settings.backoff_s, settings.backoff_max_s), tries=delivery.tries - 1)
-        self._open.append(item)
+        self._parking.taken(*key)
+        self._open[key] = opened
+        self._dispatcher.add(opened)
+        if not opened.parcels:
+            await self._settle(opened)
 
-    def _due(self) -> bool:
-        now = self.home.clock.monotonic_s()
-        return any(item.due <= now for item in self._open)
+    # ---- entries are done with
 
-    async def _work(self) -> None:
-        now = self.home.clock.monotonic_s()
-        for item in [item for item in self._open if item.due <= now]:
-            await self._try(item)
-
-    async def _try(self, item: _Open) -> None:
-        item.tries += 1
-        failed: list[tuple[Event, Exception]] = []
-        for event in item.events:
+    async def _deliver(self, parcel: Parcel) -> Result:
+        opened = parcel.opened
+        if opened.lost:
+            return Result(works=True)
+        result = await self._deliverer.deliver(parcel)
+        if not opened.parcels:
             try:
-                await self.sink.deliver(event)
-            except Exception as error:  # noqa: BLE001 - whatever a sink raises, the event is tried again or kept
-                failed.append((event, error))
-            else:
-                self.delivered += 1
-                item.receipts += self._sent(event, item.tries)
-        item.events = [event for event, _ in failed]
-        if not failed:
-            await self._settle(item.delivery, item.receipts)
-            self._open.remove(item)
-        elif item.tries >= self.home.settings.tries:
-            for event, cause in failed:
-                frame = next(iter(encode([event], self.name))).fields()
-                item.receipts += [
-                    self._failed(event, item.tries, cause),
-                    self._letter(item.delivery, frame, cause, item.tries),
-                ]
-            log.error("delivery given up", sink=self.name, tries=item.tries, cause=repr(failed[0][1]))
-            await self._settle(item.delivery, item.receipts)
-            self._open.remove(item)
-        else:
-            item.due = self.home.clock.monotonic_s() + item.backoff.pause()
-            log.warning("delivery failed", sink=self.name, tries=item.tries, cause=repr(failed[0][1]))
+                await self._settle(opened)
+            except StoreLost:
+                raise
+            except Unavailable as error:
+                log.warning("receipts wait", sink=self.name, cause=str(error))
+        return result
 
-    async def _settle(self, delivery: Delivery, receipts: list[AnyEvent]) -> None:
-        await self.home.bus.settle(self.group, delivery.place, delivery.entry, outputs(receipts, self.name))
+    async def _settle(self, opened: Opened) -> None:
+        """Settle an entry with its receipts. If somebody else settled it meanwhile, theirs are there."""
+        if opened.settling:
+            return
+        opened.settling = True
+        place, entry = opened.delivery.place, opened.delivery.entry
+        try:
+            if not await self.home.bus.settle(self.group, place, entry, outputs(opened.receipts, self.name)):
+                log.info("settled by another member", sink=self.name, stream=place.stream, position=entry.last)
+        finally:
+            opened.settling = False
+        self._close(opened)
 
-    async def _bury(
-        self, delivery: Delivery, receipts: list[AnyEvent], frame: dict[bytes, bytes], error: Exception
-    ) -> None:
-        log.error("entry not readable", sink=self.name, position=delivery.entry.last, cause=str(error))
-        await self._settle(delivery, [*receipts, self._letter(delivery, frame, error, delivery.tries)])
+    async def _settle_late(self) -> None:
+        """Settle what could not be settled when it was delivered."""
+        for opened in [opened for opened in self._open.values() if not opened.parcels and not opened.settling]:
+            await self._settle(opened)
 
-    def _letter(self, delivery: Delivery, frame: dict[bytes, bytes], error: Exception, tries: int) -> AnyEvent:
-        place, position = delivery.place, delivery.entry.last
-        return dead_letter(self.name, place, position, frame, error, tries=tries, time=self.home.clock.wall_ns())
+    def _close(self, opened: Opened) -> None:
+        if self._open.pop((opened.delivery.place, opened.delivery.entry.last), None) is not None:
+            self._dispatcher.remove(opened)
 
-    def _sent(self, event: Event, tries: int) -> list[AnyEvent]:
-        if not isinstance(event, NotificationDue):
-            return []
-        return [NotificationSent.of(**self._receipt(event), attempt=tries)]
-
-    def _failed(self, event: Event, tries: int, error: Exception) -> AnyEvent:
-        return NotificationFailed.of(
-            **self._receipt(event), attempt=tries, error=f"{type(error).__name__}: {error}"[:500]
-        )
-
-    def _receipt(self, event: Event) -> dict[str, Any]:
-        return {
-            "cause": event.id,
-            "time": self.home.clock.wall_ns(),
-            "asset": event.asset,
-            "channel": event.channel,
-            "discriminator": self.name,
-            "subscriber": self.name,
-            "key": event.key if isinstance(event, NotificationDue) else event.id,
-        }
+    async def _touch(self) -> None:
+        """Say that we are at work on what we have in hand, and let go of what somebody else has taken over."""
+        by_place = groupby(sorted(self._open), key=lambda key: key[0])
+        for place, keys in [(place, list(keys)) for place, keys in by_place]:
+            opened = [self._open[key] for key in keys if key in self._open]
+            entries = [each.delivery.entry for each in opened]
+            ours = {entry.last for entry in await self.home.bus.touch(self.group, self.home.owner, place, entries)}
+            for each in opened:
+                if each.delivery.entry.last not in ours and not each.settling:
+                    each.lost = True
+                    self._close(each)

@@ -6,50 +6,51 @@ it is written after the readings, so a crash repeats some, and those that a part
 A push source cannot repeat: it gets its positions reserved before, and confirms to its sender after.
 """
 
-import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import cast
 
 import anyio
 import numpy as np
 
-from bus.protocol import Commit, Place
-from contracts.errors import PositionMoved, TocsinError
+from bus.protocol import Commit
+from contracts.errors import PositionMoved, Rewound, TocsinError
 from contracts.events import ReadingsAcquired, SourceFailed, SourceFinished
 from contracts.identity import partition_of
 
 from ..parts import Harvest, Source
+from .backpressure import Brakes, Reader
 from .groups import single_error
 from .home import Home, log, outputs
+from .marks import Mark
 from .receipts import Receipts
 
 #: How often a source that can repeat says where to go on.
 _RESUME_S = 1.0
-#: A look at how far the readers are behind costs a round trip.
-_LAG_EVERY_S = 0.5
 _STANDBY_S = 0.5
-#: Share of the server's memory at which sources stop.
-MOST_FULL = 0.85
+#: Partitions that one look for lost readings asks after.
+_LOOKED_AT = 64
 
 
 class SourceRunner:
     """Runs one source, in one process of the fleet at a time."""
 
     def __init__(
-        self, home: Home, agent: str, name: str, source: Source, readers: list[str], most_lag: int = 5_000_000
+        self, home: Home, agent: str, name: str, source: Source, readers: Sequence[Reader], most_lag: int = 5_000_000
     ) -> None:
         self.home, self.agent, self.name, self.source = home, agent, name, source
         self.task = f"source:{name}"
-        self.readers, self.most_lag = readers, most_lag
+        self.brakes = Brakes(home, agent, name, readers, most_lag)
         self.center = home.home_partition(self.task)
         self.finished = False
         self.failure = ""
         self.readings = 0
         self._token = 0
-        self._mark = ""
+        self._mark, self._stored_mark = Mark(), ""
         self._cursors: dict[int, str] = {}
-        self._resume_after = self._renew_after = self._lag_after = 0.0
+        self._resume_after = self._renew_after = 0.0
+        self._look_at = 0
 
     # ---- life
 
@@ -61,12 +62,12 @@ class SourceRunner:
         """
         if not await self._own():
             return
-        mark = await self._open()
+        resume = await self._open()
         try:
-            if mark.get("finished"):
+            if self._mark.finished:
                 self.finished = True
             else:
-                await self._read(mark.get("resume"))
+                await self._read(resume)
         except SourceError as error:
             if self.source.endless:
                 raise
@@ -98,16 +99,27 @@ class SourceRunner:
             await self.home.sleep(_STANDBY_S)
         return False
 
-    async def _open(self) -> dict[str, str]:
-        """Fence former owners off everywhere, and learn how far they came."""
+    async def _open(self) -> str | None:
+        """Fence former owners off everywhere, learn how far they came, and return where to go on."""
         bus = self.home.bus
         await bus.check()
         for partition in range(bus.partitions):
             self._cursors[partition] = await bus.fence(partition, self.task, self._token)
-        self._mark = await bus.fence(self.center, f"{self.task}/resume", self._token)
-        mark: dict[str, str] = json.loads(self._mark) if self._mark else {}
-        self.readings = int(mark.get("readings", 0))
-        return mark
+        self._stored_mark = await bus.fence(self.center, f"{self.task}/resume", self._token)
+        self._mark = mark = Mark.parse(self._stored_mark)
+        self.readings = mark.readings
+        stored = {partition: int(cursor) for partition, cursor in self._cursors.items() if cursor}
+        lost = mark.lost(stored)
+        for partition, (first, last) in lost.items():
+            await self.home.rewound(self.task, partition, first, last, refed=self.source.repeats)
+        if not self.source.repeats:
+            # Only a mark that was lost can be behind the readings. Numbers that were given out are not given again:
+            # new readings with old numbers would be taken for repeated ones.
+            self._mark = replace(mark, shift=mark.shift + max(0, max(stored.values(), default=-1) - mark.most))
+        elif lost:
+            self._mark = mark.back(min(first for first, _ in lost.values()))
+            self.readings = self._mark.readings
+        return self._mark.resume
 
     async def _read(self, resume: str | None) -> None:
         with single_error():
@@ -118,7 +130,7 @@ class SourceRunner:
                 await receipts.close()
         if resume is None and not self.finished:
             return
-        await self._remember(resume or "", finished=self.finished)
+        await self._remember(self._mark_at(resume or ""), finished=self.finished)
 
     async def _take_all(self, resume: str | None, receipts: Receipts) -> str | None:
         """Take harvests until the source ends or everything stops; returns where to go on."""
@@ -160,14 +172,19 @@ class SourceRunner:
             await self.home.sleep(self.home.settings.lease_s / 3)
             if not self.home.stopping:
                 await self._renew()
+                await self._look_back()
         scope.cancel()
 
     # ---- readings
 
     async def _take(self, harvest: Harvest, receipts: Receipts) -> None:
+        if self._mark.shift:
+            moved = harvest.readings.position + self._mark.shift
+            harvest = replace(harvest, readings=replace(harvest.readings, position=moved))
         try:
             if harvest.settled is not None:
-                await self._remember(harvest.resume)
+                most = max([self._mark.most, *harvest.readings.position[-1:].tolist()])
+                await self._remember(replace(self._mark_at(harvest.resume), most=most, past=()))
             await self._commit(harvest)
         except BaseException as error:
             if harvest.settled is not None:
@@ -178,14 +195,12 @@ class SourceRunner:
             receipts.owe(harvest.settled)
         now = self.home.clock.monotonic_s()
         if harvest.settled is None and now >= self._resume_after:
-            await self._remember(harvest.resume)
+            await self._remember(self._mark_at(harvest.resume))
             self._resume_after = now + _RESUME_S
         if now >= self._renew_after:
             await self._renew()
             self._renew_after = now + self.home.settings.lease_s / 3
-        if now >= self._lag_after:
-            await self._wait_for_readers()
-            self._lag_after = self.home.clock.monotonic_s() + _LAG_EVERY_S
+        await self.brakes.hold(self._renew)
 
     async def _commit(self, harvest: Harvest) -> None:
         readings, count = harvest.readings, self.home.bus.partitions
@@ -212,10 +227,17 @@ class SourceRunner:
         await self.home.bus.commit(commit)
         self._cursors[partition] = position
 
-    async def _remember(self, resume: str, *, finished: bool = False) -> None:
+    def _mark_at(self, resume: str) -> Mark:
+        """The mark of a source that has come to ``resume``, with everything before it in the log."""
+        cursors = {partition: int(cursor) for partition, cursor in self._cursors.items() if cursor}
+        most = max([self._mark.most, *cursors.values()])
+        return self._mark.moved(resume, self.readings, most, cursors)
+
+    async def _remember(self, mark: Mark, *, finished: bool = False) -> None:
         """Store where to go on, and once that this is the end."""
-        mark = json.dumps({"resume": resume, "readings": str(self.readings), **({"finished": "1"} if finished else {})})
-        if mark == self._mark:
+        mark = replace(mark, finished=finished)
+        text = mark.text()
+        if text == self._stored_mark:
             return
         news = []
         if finished:
@@ -227,8 +249,9 @@ class SourceRunner:
                 readings=self.readings,
             )
             news = outputs([event], self.agent)
-        await self.home.bus.commit(Commit(self.center, f"{self.task}/resume", self._token, self._mark, mark, news))
-        self._mark = mark
+        task = f"{self.task}/resume"
+        await self.home.bus.commit(Commit(self.center, task, self._token, self._stored_mark, text, news))
+        self._mark, self._stored_mark = mark, text
 
     # ---- manners
 
@@ -236,31 +259,22 @@ class SourceRunner:
         if not await self.home.bus.renew(self.center, self.task, self.home.owner, self._token):
             raise PositionMoved(f"{self.task} was taken over by another process", "")
 
-    async def _wait_for_readers(self) -> None:
-        """Stop rather than fill the server: wait while any reader is far behind, or memory is short.
+    async def _look_back(self) -> None:
+        """Look whether the log still has what we wrote, some partitions at a time.
 
-        What is in the log needs room for what follows from it.
+        Raises Rewound when it has not: a quiet source would not notice before its next reading.
         """
-        announced = False
-        while not self.home.stopping:
-            lag, full = await self._lag(), await self.home.bus.fullness()
-            if lag <= self.most_lag and full <= MOST_FULL:
-                return
-            if not announced:
-                log.warning("source waits", source=self.name, readers_behind=lag, memory_used=round(full, 2))
-                announced = True
-            await self.home.sleep(_LAG_EVERY_S)
-            await self._renew()
-
-    async def _lag(self) -> int:
-        bus, worst = self.home.bus, 0
-        places = [Place(ReadingsAcquired.stream, number) for number in range(bus.partitions)]
-        ends = await bus.ends(places)
-        for reader in self.readers:
-            for place, end in ends.items():
-                if end:
-                    worst = max(worst, end - int(await bus.position(place.partition, reader) or 0))
-        return worst
+        count = self.home.bus.partitions
+        for number in range(min(count, _LOOKED_AT)):
+            partition = (self._look_at + number) % count
+            cursor, found = int(self._cursors[partition] or -1), -1
+            if cursor >= 0:
+                found = int(await self.home.bus.position(partition, self.task) or -1)
+            # A commit may have been under way: only one that is older than ours is strange.
+            if found < cursor:
+                text = f"{self.task} had come to {cursor} in partition {partition}, which now ends at {found}"
+                raise Rewound(text, str(found), partition=partition, first=found + 1, last=cursor)
+        self._look_at = (self._look_at + _LOOKED_AT) % count
 
 
 class SourceError(Exception):

@@ -20,6 +20,9 @@ class Ticker:
 
     async def run(self) -> None:
         """Tick until everything stops."""
+        # What an earlier try of ours took may not have been opened: it is taken anew.
+        self._ownership = Ownership(self.home, TASK)
+        self._positions.clear()
         due = 0.0
         while not self.home.stopping:
             if self._ownership.due:

@@ -1,6 +1,7 @@
 """Consumer groups on Redis Streams."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from contracts.errors import Unavailable
 from contracts.frames import Frame
@@ -8,14 +9,15 @@ from contracts.frames import Frame
 from .. import keys
 from ..protocol import Delivery, Entry, Place
 from .ledger import in_script
-from .log import entries, entry_id
-from .server import MAX_BLOCK_S, Argument, Server, ServerRefused
+from .log import BEHIND, by_partition, entries, entry_id
+from .polling import poll
+from .server import MAX_BLOCK_S, Argument, ServerRefused, Servers
 
 
 class RedisInbox:
     """The Inbox part of the bus."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Servers) -> None:
         self._server = server
 
     async def subscribe(self, group: str, places: Sequence[Place]) -> None:
@@ -29,48 +31,72 @@ class RedisInbox:
     async def fetch(
         self, group: str, consumer: str, places: Sequence[Place], *, count: int, block_s: float = 0
     ) -> list[Delivery]:
-        names = {keys.stream(place): place for place in places}
-        command: list[Argument] = ["XREADGROUP", "GROUP", group, consumer, "COUNT", count]
-        if block_s > 0:
-            command += ["BLOCK", max(1, int(min(block_s, MAX_BLOCK_S) * 1000))]
-        command += ["STREAMS", *names, *(">" for _ in names)]
-        send = self._server.wait if block_s > 0 else self._server.call
-        reply = await self._grouped(send(*command), group, places)
-        return [Delivery(names[name.decode()], entry, 1) for name, rows in reply or () for entry in entries(rows)]
+        groups = [list(places)] if self._server.one_slot else by_partition(places)
+        if block_s > 0 and self._server.one_slot:
+            block = max(1, int(min(block_s, MAX_BLOCK_S) * 1000))
+            send = self._server.wait(*_fetching(group, consumer, count, places, block))
+            return _deliveries(places, [await self._grouped(send, group, places)])
+        commands = [_fetching(group, consumer, count, some) for some in groups]
 
-    async def unsettled(self, group: str, consumer: str, place: Place, *, count: int) -> list[Delivery]:
-        name = keys.stream(place)
-        reply = await self._grouped(
-            self._server.call("XREADGROUP", "GROUP", group, consumer, "COUNT", count, "STREAMS", name, "0"),
-            group,
-            [place],
-        )
-        return await self._counted(group, consumer, place, entries(reply[0][1]) if reply else [])
+        async def look() -> list[Delivery]:
+            return _deliveries(places, await self._grouped(self._server.many(commands), group, places))
 
-    async def claim(self, group: str, consumer: str, place: Place, *, idle_s: float, count: int) -> list[Delivery]:
-        name = keys.stream(place)
-        idle = int(idle_s * 1000)
-        rows = await self._grouped(
-            self._server.call("XPENDING", name, group, "IDLE", idle, "-", "+", count), group, [place]
-        )
-        ids = [row[0] for row in rows or () if row[1] != consumer.encode()]
-        if not ids:
+        return await poll(look, block_s)
+
+    async def unsettled(self, group: str, consumer: str, place: Place, *, count: int, after: int = 0) -> list[Delivery]:
+        return await self._taken(group, place, [group, consumer, -1, f"{after}-{BEHIND}", count])
+
+    async def claim(
+        self,
+        group: str,
+        consumer: str,
+        place: Place,
+        *,
+        idle_s: float,
+        count: int,
+        of: Collection[str] | None = None,
+    ) -> list[Delivery]:
+        if of is not None and not of:
             return []
-        # XCLAIM with the idle time again: of two members that saw the same entry, one gets it.
-        claimed = await self._grouped(self._server.call("XCLAIM", name, group, consumer, idle, *ids), group, [place])
-        return await self._counted(group, consumer, place, entries(claimed))
+        return await self._taken(group, place, [group, consumer, int(idle_s * 1000), "0-0", count, *(of or ())])
 
-    async def touch(self, group: str, consumer: str, place: Place, entries: Sequence[Entry]) -> None:
-        ids = [entry_id(entry) for entry in entries]
-        command: list[Argument] = ["XCLAIM", keys.stream(place), group, consumer, 0, *ids, "JUSTID"]
-        await self._grouped(self._server.call(*command), group, [place])
+    async def _taken(self, group: str, place: Place, arguments: list[Argument]) -> list[Delivery]:
+        rows = await self._grouped(self._server.script("take", [keys.stream(place)], arguments), group, [place])
+        found = entries([(name, flat) for name, _, flat in rows])
+        return [Delivery(place, entry, int(row[1]) + 1) for entry, row in zip(found, rows, strict=True)]
+
+    async def touch(
+        self, group: str, consumer: str, place: Place, entries: Sequence[Entry], *, tries: int | None = None
+    ) -> list[Entry]:
+        names = {entry_id(entry).encode(): entry for entry in entries}
+        arguments: list[Argument] = [group, consumer, tries or 0, *names]
+        ours = await self._grouped(self._server.script("touch", [keys.stream(place)], arguments), group, [place])
+        return [names[name] for name in ours]
+
+    async def consumers(self, group: str, places: Sequence[Place]) -> dict[Place, dict[str, int]]:
+        return {place: await self._holders(group, place) for place in places}
+
+    async def _holders(self, group: str, place: Place) -> dict[str, int]:
+        try:
+            reply = await self._server.call("XPENDING", keys.stream(place), group)
+        except ServerRefused as error:
+            if error.word != "NOGROUP":
+                raise
+            # Nobody has begun to read there; looking must not make the group.
+            return {}
+        return {name.decode(): int(count) for name, count in reply[3] or ()}
+
+    async def dismiss(self, group: str, consumer: str, places: Sequence[Place]) -> bool:
+        gone = True
+        for place in places:
+            reply = self._server.script("dismiss", [keys.stream(place)], [group, consumer])
+            gone = bool(await self._grouped(reply, group, [place])) and gone
+        return gone
 
     async def settle(self, group: str, place: Place, entry: Entry, outputs: Sequence[tuple[str, Frame]] = ()) -> bool:
-        names = [keys.stream(place), keys.ledger(place.partition)]
-        arguments: list[Argument] = [group, entry_id(entry), place.stream]
-        for stream, frame in outputs:
-            names.append(keys.stream(Place(stream, place.partition)))
-            arguments += (stream, *in_script(frame))
+        streams, frames = in_script(place.partition, outputs)
+        names = [keys.stream(place), keys.ledger(place.partition), *streams]
+        arguments: list[Argument] = [group, entry_id(entry), place.stream, *frames]
         reply = await self._grouped(self._server.script("settle", names, arguments), group, [place])
         return int(reply) == 1
 
@@ -83,17 +109,6 @@ class RedisInbox:
             [("HGET", keys.ledger(place.partition), f"settled:{group}:{place.stream}") for place in places]
         )
 
-    async def _counted(self, group: str, consumer: str, place: Place, found: list[Entry]) -> list[Delivery]:
-        if not found:
-            return []
-        # All of ours in that span: between those just claimed there may be others that we had before.
-        span = (entry_id(found[0]), entry_id(found[-1]), found[-1].last - found[0].first + 1)
-        rows = await self._grouped(
-            self._server.call("XPENDING", keys.stream(place), group, *span, consumer), group, [place]
-        )
-        tries = {row[0].decode(): int(row[3]) for row in rows}
-        return [Delivery(place, entry, tries.get(entry_id(entry), 1)) for entry in found]
-
     async def _grouped(self, reply, group: str, places: Sequence[Place]):  # type: ignore[no-untyped-def] # any reply
         try:
             return await reply
@@ -102,6 +117,19 @@ class RedisInbox:
                 raise
             await self.subscribe(group, places)
             raise Unavailable(f"group {group} was gone", mend="It was made again at its last settled place") from error
+
+
+def _fetching(group: str, consumer: str, count: int, places: Sequence[Place], block_ms: int = 0) -> list[Argument]:
+    block = ("BLOCK", block_ms) if block_ms else ()
+    names = [keys.stream(place) for place in places]
+    return ["XREADGROUP", "GROUP", group, consumer, "COUNT", count, *block, "STREAMS", *names, *(">" for _ in names)]
+
+
+def _deliveries(places: Sequence[Place], replies: Sequence[Any]) -> list[Delivery]:
+    names = {keys.stream(place).encode(): place for place in places}
+    return [
+        Delivery(names[name], entry, 1) for reply in replies for name, rows in reply or () for entry in entries(rows)
+    ]
 
 
 def _restart(mark: bytes | None) -> str:

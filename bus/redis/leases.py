@@ -1,13 +1,13 @@
 """Leases and memberships on Redis, without the server's clock."""
 
 from .. import keys
-from .server import Server
+from .server import Servers
 
 
 class RedisLeases:
     """The Leases part of the bus."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Servers) -> None:
         self._server = server
 
     async def acquire(self, partition: int, task: str, owner: str, *, seen: str | None) -> int | None:

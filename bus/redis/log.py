@@ -7,51 +7,57 @@ and do not depend on the server's clock; a hole shows by arithmetic.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from contracts.errors import StoreLost, Unavailable
+from contracts.errors import Unavailable
 
 from .. import keys
 from ..protocol import Entry, Place
-from .server import MAX_BLOCK_S, Server
+from .polling import poll
+from .server import MAX_BLOCK_S, Servers
 
 #: The id just behind every entry that ends at an ordinal.
-_BEHIND = "18446744073709551615"
+BEHIND = "18446744073709551615"
 #: Entries in one reply of a range: few, because each may be a megabyte.
 _PAGE = 64
 
 
 class RedisLog:
-    """The Log part of the bus."""
+    """The Log part of the bus, but for ``check`` and ``fullness``."""
 
-    def __init__(self, server: Server, partitions: int, identity: str) -> None:
-        self._server = server
-        self._identity = identity
-        self.partitions = partitions
+    _server: Servers
+    _identity: str
 
-    async def check(self) -> None:
-        found = (await self._server.call("HGET", keys.STORE, "id") or b"").decode()
-        if self._identity and found != self._identity:
-            raise StoreLost(
-                f"this Redis lost its data: expected log {self._identity}, found {found or 'no log at all'}",
-                mend="Restore the server's data; or begin a new log: stop everything and delete the file store-id",
-            )
+    @property
+    def identity(self) -> str:
+        return self._identity
 
-    async def fullness(self) -> float:
-        text = (await self._server.call("INFO", "memory")).decode(errors="replace")
-        said = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-        limit = int(said.get("maxmemory", "0"))
-        return int(said["used_memory"]) / limit if limit else 0.0
+    def note(self, after: Mapping[Place, int]) -> None:
+        """Told of where readers stand; see ``RedisHealth``."""
 
     async def read(self, after: Mapping[Place, int], *, count: int, block_s: float = 0) -> dict[Place, list[Entry]]:
         if not after:
             return {}
+        self.note(after)
+        if not self._server.one_slot:
+            return await poll(lambda: self._read_apart(after, count), block_s)
         names = {keys.stream(place): place for place in after}
         command: list[str | int] = ["XREAD", "COUNT", count]
         if block_s > 0:
             command += ["BLOCK", max(1, int(min(block_s, MAX_BLOCK_S) * 1000))]
-        command += ["STREAMS", *names, *(f"{last}-{_BEHIND}" for last in after.values())]
+        command += ["STREAMS", *names, *(f"{last}-{BEHIND}" for last in after.values())]
         send = self._server.wait if block_s > 0 else self._server.call
         reply = await send(*command) or ()
         return {names[name.decode()]: entries(rows) for name, rows in reply}
+
+    async def _read_apart(self, after: Mapping[Place, int], count: int) -> dict[Place, list[Entry]]:
+        """One command for each partition."""
+        names = {keys.stream(place): place for place in after}
+        commands: list[list[str | int]] = []
+        for group in by_partition(list(after)):
+            streams = [keys.stream(place) for place in group]
+            behind = [f"{after[place]}-{BEHIND}" for place in group]
+            commands.append(["XREAD", "COUNT", count, "STREAMS", *streams, *behind])
+        replies = await self._server.many(commands)
+        return {names[name.decode()]: entries(rows) for reply in replies for name, rows in reply or ()}
 
     async def range(self, place: Place, first: int, last: int, *, count: int) -> list[Entry]:
         found: list[Entry] = []
@@ -76,6 +82,14 @@ class RedisLog:
         return {place: int(reply or 0) for place, reply in zip(places, replies, strict=True)}
 
 
+def by_partition(places: Sequence[Place]) -> list[list[Place]]:
+    """Places whose streams share a slot together."""
+    groups: dict[int, list[Place]] = {}
+    for place in places:
+        groups.setdefault(place.partition, []).append(place)
+    return list(groups.values())
+
+
 def entries(rows: Sequence[Any] | None) -> list[Entry]:
     """Entries from a stream reply; one that was deleted while pending has no fields."""
     return [_entry(name, flat) for name, flat in rows or ()]
@@ -88,8 +102,9 @@ def _entry(name: bytes, flat: Sequence[bytes] | None) -> Entry:
             f"entry {name.decode()} was written by another program",
             mend="Only Tocsin may write to its streams: give other programs a user without write rights on tocsin:*",
         )
-    fields = dict(zip(flat[::2], flat[1::2], strict=True)) if flat else {}
-    return Entry(int(last), int(count), fields)
+    # By an iterator that is asked twice: this runs for every single event, and two slices would cost more.
+    names = iter(flat or ())
+    return Entry(int(last), int(count), dict(zip(names, names, strict=True)))
 
 
 def entry_id(entry: Entry) -> str:

@@ -8,7 +8,9 @@ from contracts.settings import Settings
 
 from .. import keys
 from .bus import RedisBus
-from .server import Server
+from .connecting import connect
+from .health import check_partitions, refuse_eviction, said_by
+from .server import Servers
 
 FORMAT = "1"
 
@@ -20,39 +22,38 @@ async def open_bus(settings: Settings, url: str, *, store_file: Path | None = No
     server does not answer, StoreRefused when it is set up to lose data, StoreLost when the log is another one than
     the remembered, ConfigError when it was made with another number of partitions.
     """
-    password = settings.redis.password.get_secret_value() if settings.redis.password else None
-    server = Server(url, username=settings.redis.username, password=password, timeout_s=settings.redis.timeout_s)
+    server = connect(url, settings.redis)
     try:
         await _check_set_up(server, settings.redis.allow_unsafe)
         identity = await _check_identity(server, settings.bus.partitions, store_file, create)
     except BaseException:
         await server.close()
         raise
-    return RedisBus(server, settings.bus.partitions, identity)
+    return RedisBus(server, settings.bus.partitions, identity, (settings.bus.memory_mb or 0) * 1_000_000)
 
 
-async def info(server: Server) -> dict[str, str]:
-    """What the server says of itself, by name."""
-    text = (await server.call("INFO", "everything")).decode(errors="replace")
-    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+async def info(server: Servers) -> dict[str, str]:
+    """What the server, or the first primary of a cluster, says of itself, by name."""
+    return next(iter((await infos(server)).values()))
 
 
-async def _check_set_up(server: Server, allow_unsafe: bool) -> None:
-    said = await info(server)
-    policy = said.get("maxmemory_policy", "noeviction")
-    if policy != "noeviction":
-        raise StoreRefused(
-            f"maxmemory-policy is {policy}: the server would delete whole streams when memory is short",
-            mend="CONFIG SET maxmemory-policy noeviction, and the same in redis.conf",
-        )
-    if said.get("aof_enabled") != "1" and not allow_unsafe:
-        raise StoreRefused(
-            "appendonly is off: a restart would begin with an empty or old log",
-            mend="CONFIG SET appendonly yes, and the same in redis.conf",
-        )
+async def infos(server: Servers) -> dict[str, dict[str, str]]:
+    """What every primary says of itself, by address."""
+    return {node: said_by(text) for node, text in (await server.each("INFO", "everything")).items()}
 
 
-async def _check_identity(server: Server, partitions: int, store_file: Path | None, create: bool) -> str:
+async def _check_set_up(server: Servers, allow_unsafe: bool) -> None:
+    for node, said in (await infos(server)).items():
+        refuse_eviction(node, said)
+        if said.get("aof_enabled") != "1" and not allow_unsafe:
+            where = f" on {node}" if node else ""
+            raise StoreRefused(
+                f"appendonly is off{where}: a restart would begin with an empty or old log",
+                mend="CONFIG SET appendonly yes, and the same in redis.conf",
+            )
+
+
+async def _check_identity(server: Servers, partitions: int, store_file: Path | None, create: bool) -> str:
     remembered = _remembered(store_file)
     flat = await server.call("HGETALL", keys.STORE)
     found = {key.decode(): value.decode() for key, value in zip(flat[::2], flat[1::2], strict=True)}
@@ -71,12 +72,15 @@ async def _check_identity(server: Server, partitions: int, store_file: Path | No
             [f"bus.partitions: the log was made with {found['partitions']} partitions, not {partitions}"],
             mend="The number is fixed with the first start: set it back, or begin a new log elsewhere",
         )
+    if found.get("marked") != "yes":
+        await _mark(server, found["id"], partitions)
+    await check_partitions(server, found["id"], range(partitions))
     if store_file and not remembered:
         _remember(store_file, found["id"])
     return found["id"]
 
 
-async def _created(server: Server, partitions: int) -> dict[str, str]:
+async def _created(server: Servers, partitions: int) -> dict[str, str]:
     # HSETNX: of several processes that start at once, all get the identity that the first one set.
     await server.many(
         [
@@ -87,6 +91,12 @@ async def _created(server: Server, partitions: int) -> dict[str, str]:
     )
     flat = await server.call("HGETALL", keys.STORE)
     return {key.decode(): value.decode() for key, value in zip(flat[::2], flat[1::2], strict=True)}
+
+
+async def _mark(server: Servers, identity: str, partitions: int) -> None:
+    """Write the identity beside every partition: missing there later, the partition lost its data."""
+    await server.many([("HSETNX", keys.ledger(number), keys.MARK, identity) for number in range(partitions)])
+    await server.call("HSET", keys.STORE, "marked", "yes")
 
 
 def _remembered(store_file: Path | None) -> str:

@@ -18,7 +18,7 @@ def data_dir(scene: Scene) -> Finding:
     """Whether we can write where everything is kept."""
     folder = scene.data_dir.absolute()
     if not folder.exists():
-        above = _existing(folder)
+        above = existing(folder)
         if os.access(above, os.W_OK | os.X_OK):
             return ok(DATA_DIR, f"{folder} is not there yet; it is made at the first start")
         return _refused(f"{folder} is not there, and {above} cannot be written", above)
@@ -66,7 +66,7 @@ def permissions(scene: Scene) -> Finding:
 
 def disk(scene: Scene) -> Finding:
     """Whether the disk has room: when it is full the log cannot grow, and sources stop."""
-    folder = _existing(scene.data_dir.absolute())
+    folder = existing(scene.data_dir.absolute())
     usage = shutil.disk_usage(folder)
     found = f"{usage.free / 1e9:.1f} GB of {usage.total / 1e9:.1f} GB free at {folder}"
     if usage.free < scene.limits.free_bytes or usage.free < scene.limits.free_share * usage.total:
@@ -79,6 +79,6 @@ def disk(scene: Scene) -> Finding:
     return ok(DISK, found)
 
 
-def _existing(folder: Path) -> Path:
+def existing(folder: Path) -> Path:
     """The folder, or the nearest one above it that is there."""
     return next((path for path in (folder, *folder.parents) if path.exists()), Path("/"))

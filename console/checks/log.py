@@ -7,15 +7,19 @@ from typing import NamedTuple
 import anyio
 
 from agents.acquisition.plant import SIMULATED
+from agents.letters import open_letters
 from bus import keys
 from bus.protocol import Place
 from bus.redis.bus import RedisBus
-from contracts.events import AnyEvent, DeadLettered, ReadingsAcquired, ReadingsEvent
+from contracts.events import AnyEvent, ReadingsAcquired, ReadingsEvent
 from contracts.frames import decode
 from contracts.instants import SECOND, iso
+from contracts.settings import ARCHIVE
 
+from . import retention
 from .finding import Finding, ok, skip, warn
 from .redis import Probe
+from .stopped import stopped
 
 LAG = "log.lag"
 DEAD_LETTERS = "log.dead-letters"
@@ -95,7 +99,7 @@ def _tasks(probe: Probe, ledger: Iterable[str]) -> set[str]:
     if probe.scene.topology is not None:
         return set(probe.scene.topology.tasks())
     names = {name.removeprefix("position:") for name in ledger if name.startswith("position:")}
-    return {name for name in names if "<" in name}
+    return {name for name in names if "<" in name and not name.startswith(f"{ARCHIVE}<")}
 
 
 def _groups(probe: Probe, ledger: Iterable[str]) -> set[tuple[str, str]]:
@@ -119,16 +123,14 @@ def _told(behind: Behind) -> str:
 
 async def dead_letters(probe: Probe) -> Finding:
     """Whether anything could not be handled and waits for a human."""
-    ends = await _ends(probe, DeadLettered.stream)
-    count = sum(ends.values())
-    if not count:
-        return ok(DEAD_LETTERS, "none")
-    letters = [item for item in await _newest(probe, ends) if isinstance(item, DeadLettered)]
-    newest = max(letters, key=lambda letter: letter.time, default=None)
-    reason = f"newest, of {newest.agent} at {iso(newest.time)}: {newest.reason[:200]}" if newest else "unknown"
-    noun = "entry" if count == 1 else "entries"
-    mend = "`tocsin export --stream dead-letters` shows them; correct the cause, then send the data again"
-    return warn(DEAD_LETTERS, f"{count} {noun}", reason, mend)
+    letters = await open_letters(RedisBus(probe.server, probe.scene.settings.bus.partitions))
+    if not len(letters):
+        return ok(DEAD_LETTERS, "none that is open")
+    newest = max((letter.about for letter in letters), key=lambda about: about.time)
+    reason = f"newest, of {newest.agent} at {iso(newest.time)}: {newest.reason[:200]}"
+    found = f"{len(letters)} open letter{'s' * (len(letters) > 1)}"
+    mend = "`tocsin dlq ls` lists them; correct the cause, then `tocsin dlq redrive`, or `tocsin dlq drop`"
+    return warn(DEAD_LETTERS, found, reason, mend)
 
 
 async def age(probe: Probe) -> Finding:
@@ -162,4 +164,4 @@ async def _newest(probe: Probe, ends: dict[Place, int], back: int = 0) -> list[A
     return found
 
 
-CHECKS = (lag, dead_letters, age)
+CHECKS = (lag, dead_letters, age, stopped, *retention.CHECKS)

@@ -1,16 +1,18 @@
 """The server that holds the log: reachable, sound, private, and the one that we wrote to."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from bus import keys
-from bus.redis.server import Server
-from contracts.errors import TocsinError
+from bus.redis.connecting import connect
+from bus.redis.health import check_partitions
+from bus.redis.server import Servers
+from contracts.errors import StoreLost, TocsinError
 
 from .finding import CONFIG, UNAVAILABLE, Finding, fail, ok, skip, warn
-from .scene import Scene
+from .scene import Limits, Scene
 from .software import numbers
 
 #: Releases of Valkey in which the known holes are closed (CVE-2026-23479, CVE-2026-63639), by release line.
@@ -26,19 +28,29 @@ MENDED_REDIS = (8, 6, 3)
 
 @dataclass(frozen=True)
 class Probe:
-    """A server that answers, and what it says of itself."""
+    """A server that answers, and what each of its primaries says of itself, by address."""
 
     scene: Scene
-    server: Server
+    server: Servers
     url: str
-    said: Mapping[str, str]
+    said: Mapping[str, Mapping[str, str]]
+
+    def worst(self, look: Callable[[Mapping[str, str]], Finding]) -> Finding:
+        """What is found on the primary that is worst off; of several it is named."""
+        found = {node: look(said) for node, said in self.said.items()}
+        node = max(found, key=lambda node: ("ok", "skip", "warn", "fail").index(found[node].status))
+        return replace(found[node], found=f"{node}: {found[node].found}") if len(found) > 1 else found[node]
 
 
 async def version(probe: Probe) -> Finding:
     """Whether the server is new enough and has no known holes."""
+    return probe.worst(_version)
+
+
+def _version(said: Mapping[str, str]) -> Finding:
     check = "redis.version"
-    product = "Valkey" if "valkey_version" in probe.said else "Redis"
-    text = probe.said.get("valkey_version") or probe.said.get("redis_version", "unknown")
+    product = "Valkey" if "valkey_version" in said else "Redis"
+    text = said.get("valkey_version") or said.get("redis_version", "unknown")
     found = f"{product} {text}"
     weakness = known_hole(product, numbers(text))
     if numbers(text) and numbers(text) < (7,):
@@ -68,7 +80,8 @@ async def password(probe: Probe) -> Finding:
     if is_loopback(parts.hostname or "localhost"):
         return ok(check, f"{parts.hostname or 'localhost'}: this machine only")
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    stranger = Server(bare, timeout_s=probe.scene.limits.timeout_s / 2)
+    known = probe.scene.settings.redis.model_copy(update={"username": None, "password": None})
+    stranger = connect(bare, known, timeout_s=probe.scene.limits.timeout_s / 2)
     try:
         await stranger.call("PING")
     except TocsinError:
@@ -93,16 +106,24 @@ def is_loopback(host: str) -> bool:
 
 async def role(probe: Probe) -> Finding:
     """Whether the server takes writes."""
-    found = probe.said.get("role", "unknown")
+    return probe.worst(_role)
+
+
+def _role(said: Mapping[str, str]) -> Finding:
+    found = said.get("role", "unknown")
     if found == "slave":
-        primary = f"{probe.said.get('master_host')}:{probe.said.get('master_port')}"
+        primary = f"{said.get('master_host')}:{said.get('master_port')}"
         return fail("redis.role", "a replica", "It refuses writes", f"Name the primary: {primary}", UNAVAILABLE)
     return ok("redis.role", "primary" if found == "master" else found)
 
 
 async def persistence(probe: Probe) -> Finding:
     """Whether the log survives a restart of the server."""
-    check, said = "redis.persistence", probe.said
+    return probe.worst(_persistence)
+
+
+def _persistence(said: Mapping[str, str]) -> Finding:
+    check = "redis.persistence"
     if said.get("aof_enabled") != "1":
         cause = "appendonly is off: after a restart the log is empty or old, and Tocsin refuses to start"
         return fail(check, "appendonly no", cause, "CONFIG SET appendonly yes, and the same in redis.conf", UNAVAILABLE)
@@ -115,7 +136,11 @@ async def persistence(probe: Probe) -> Finding:
 
 async def eviction(probe: Probe) -> Finding:
     """Whether the server would rather delete the log than refuse a write."""
-    check, policy = "redis.eviction", probe.said.get("maxmemory_policy", "noeviction")
+    return probe.worst(_eviction)
+
+
+def _eviction(said: Mapping[str, str]) -> Finding:
+    check, policy = "redis.eviction", said.get("maxmemory_policy", "noeviction")
     if policy == "noeviction":
         return ok(check, "maxmemory-policy noeviction")
     cause = "When memory is short the server deletes whole streams with their groups; Tocsin refuses to start"
@@ -125,8 +150,12 @@ async def eviction(probe: Probe) -> Finding:
 
 async def memory(probe: Probe) -> Finding:
     """Whether the log still has room in memory."""
-    check, limits = "redis.memory", probe.scene.limits
-    used, most = int(probe.said.get("used_memory", 0)), int(probe.said.get("maxmemory", 0))
+    return probe.worst(lambda said: _memory(said, probe.scene.limits))
+
+
+def _memory(said: Mapping[str, str], limits: Limits) -> Finding:
+    check = "redis.memory"
+    used, most = int(said.get("used_memory", 0)), int(said.get("maxmemory", 0))
     if not most:
         cause = "Sources cannot slow down in time, and the system kills the server when memory is gone"
         mend = "CONFIG SET maxmemory to at most 40 % of the machine, and the same in redis.conf"
@@ -170,6 +199,12 @@ async def store(probe: Probe) -> Finding:
     if not identity:
         return skip(check, "no log yet; it is made at the first start")
     wanted = probe.scene.settings.bus.partitions
+    if found.get("partitions") == str(wanted) and found.get("marked") == "yes":
+        try:
+            await check_partitions(probe.server, identity, range(wanted))
+        except StoreLost as error:
+            cause = "A node of the cluster lost its data, or somebody deleted keys"
+            return fail(check, str(error.args[0]), cause, "Restore the data of that node", UNAVAILABLE)
     if found.get("partitions") != str(wanted):
         cause = f"bus.partitions is {wanted}, and the number is fixed once the log exists"
         mend = f"Set bus.partitions to {found.get('partitions')}"
@@ -177,4 +212,44 @@ async def store(probe: Probe) -> Finding:
     return ok(check, f"log {identity}" + ("" if remembered else "; this data directory has not written to it"))
 
 
-CHECKS = (version, password, role, persistence, eviction, memory, clock, store)
+async def replicas(probe: Probe) -> Finding:
+    """Whether as many replicas follow as every commit waits for."""
+    wanted = probe.scene.settings.redis.wait_replicas
+    return probe.worst(lambda said: _replicas(said, wanted))
+
+
+def _replicas(said: Mapping[str, str], wanted: int) -> Finding:
+    check, count = "redis.replicas", int(said.get("connected_slaves", 0))
+    found = f"{count} follow, every commit waits for {wanted}"
+    if count < wanted:
+        cause = "No commit counts: all tasks wait, and senders get 503"
+        return fail(check, found, cause, "Start the replicas, or lower redis.wait_replicas", UNAVAILABLE)
+    if count == wanted and wanted:
+        cause = "When one of them fails, everything waits until it is back"
+        return warn(check, found, cause, "Have one replica more than redis.wait_replicas")
+    if count and not wanted:
+        return ok(check, f"{count} follow, none is waited for: a failover can lose the end of the log")
+    return ok(check, found)
+
+
+async def buffers(probe: Probe) -> Finding:
+    """Whether clients that do not read can fill the server's memory."""
+    check = "redis.buffers"
+    if not probe.scene.settings.redis.url:
+        return skip(check, "the embedded server has no other clients")
+    try:
+        replies = await probe.server.each("CONFIG", "GET", "client-output-buffer-limit")
+    except TocsinError:
+        return skip(check, "the server does not tell: its user may not use CONFIG")
+    for node, reply in replies.items():
+        if b"normal 0 0 0" in reply[1]:
+            return warn(
+                check,
+                f"{node}: no limit for normal clients".removeprefix(": "),
+                "A client that asks for much and reads nothing takes memory without end",
+                "CONFIG SET client-output-buffer-limit 'normal 64mb 32mb 30', and the same in redis.conf",
+            )
+    return ok(check, "the buffers of clients are limited")
+
+
+CHECKS = (version, password, role, persistence, eviction, memory, replicas, buffers, clock, store)

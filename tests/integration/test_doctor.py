@@ -31,7 +31,7 @@ from console.checks.scene import Limits
 from console.cli import main
 from console.doctor import REAL, examination
 from console.options import Choices
-from contracts.events import AnyEvent, DeadLettered, NotificationDue, ReadingsAcquired
+from contracts.events import AnyEvent, DeadLettered, NotificationDue, PartitionStopped, ReadingsAcquired
 from contracts.frames import encode
 from contracts.readings import Readings, Series
 from contracts.settings import load
@@ -305,8 +305,20 @@ def test_dead_letters_are_found_with_the_newest_reason(home: Home) -> None:
     home.append(*(letter(f"boom {number}", number) for number in (1, 2)))
     findings = look(home.choices)
     assert wrong(findings) == {"log.dead-letters": "warn"}
-    assert findings["log.dead-letters"].found == "2 entries"
+    assert findings["log.dead-letters"].found == "2 open letters"
     assert "boom 2" in findings["log.dead-letters"].cause
+
+
+def test_a_task_that_stands_still_is_found_until_it_moves(home: Home) -> None:
+    home.append(readings(5))
+    home.on_bus(read_all("3"))
+    about = {"agent": TASK, "owner": "o", "origin": "readings.acquired", "position": 3, "error": "Diverged: x"}
+    home.append(PartitionStopped.of(cause="c", time=1, asset=TASK, **about))
+    found = look(home.choices)["log.stopped"]
+    assert (found.status, found.found) == ("warn", f"stands still: {TASK} on partition 0")
+    assert "Diverged: x" in found.cause
+    home.on_bus(read_all("5"))
+    assert look(home.choices)["log.stopped"].status == "ok"
 
 
 def test_readings_from_the_future_are_found(home: Home) -> None:

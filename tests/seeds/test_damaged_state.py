@@ -6,10 +6,12 @@ import struct
 
 import pytest
 
+from agents.runtime.comparison import Comparison
 from agents.runtime.lane import Lane
+from agents.runtime.recovery import Recovery
 from agents.state import dump
 from bus import keys
-from bus.protocol import Place
+from bus.protocol import Entry, Place
 from bus.redis import snapshots
 from bus.redis.bus import RedisBus
 from contracts.readings import Readings
@@ -58,12 +60,17 @@ async def test_without_its_digest_the_damage_is_loaded(redis_bus: RedisBus, monk
         await check(redis_bus)
 
 
+async def no_comparison(self: Comparison, where: str) -> None:
+    """It would notice: this is the mutant without it."""
+
+
 async def test_beginning_from_nothing_is_another_state_too(
     redis_bus: RedisBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def nothing_is_replayed(self: Lane, stored: int) -> None:
-        self.position = stored
+    async def nothing_is_replayed(self: Recovery, entries: list[Entry]) -> None:
+        self.position = entries[-1].last
 
-    monkeypatch.setattr(Lane, "_replay", nothing_is_replayed)
+    monkeypatch.setattr(Recovery, "_replay", nothing_is_replayed)
+    monkeypatch.setattr(Comparison, "finish", no_comparison)
     with pytest.raises(AssertionError, match="another state"):
         await check(redis_bus)

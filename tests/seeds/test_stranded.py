@@ -2,7 +2,7 @@
 after the restart it asks for new ones only, and the other consumers never see them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import anyio
 import pytest
@@ -23,14 +23,23 @@ NOTHING: list[Delivery] = []
 class NewOnly(RedisBus):
     """Asks for new entries only."""
 
-    async def unsettled(self, group: str, consumer: str, place: Place, *, count: int) -> list[Delivery]:
+    async def unsettled(self, group: str, consumer: str, place: Place, *, count: int, after: int = 0) -> list[Delivery]:
         return NOTHING
 
 
 class Unclaimed(RedisBus):
     """Leaves alone what belongs to others."""
 
-    async def claim(self, group: str, consumer: str, place: Place, *, idle_s: float, count: int) -> list[Delivery]:
+    async def claim(
+        self,
+        group: str,
+        consumer: str,
+        place: Place,
+        *,
+        idle_s: float,
+        count: int,
+        of: Collection[str] | None = None,
+    ) -> list[Delivery]:
         return NOTHING
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from agents.runtime import lane as lanes
 from agents.runtime.lane import Lane
 from bus import keys
 from bus.protocol import Entry, Place
@@ -46,9 +47,9 @@ async def test_entries_that_were_trimmed_unread_are_missed(redis_bus: RedisBus) 
 
 
 async def test_without_ordinals_nobody_misses_them(redis_bus: RedisBus, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unmissed(self: Lane, entries: Sequence[Entry]) -> list[tuple[int, int]]:
+    def unmissed(position: int, entries: Sequence[Entry]) -> list[tuple[int, int]]:
         return []
 
-    monkeypatch.setattr(Lane, "_holes", unmissed)
+    monkeypatch.setattr(lanes, "holes", unmissed)
     with pytest.raises(AssertionError, match="nobody missed them"):
         await check(redis_bus)

@@ -18,9 +18,9 @@ from agents.runtime.home import outputs
 from agents.topology import Topology
 from bus.memory import MemoryBus
 from bus.protocol import Commit, Place
-from bus.redis.server import _TRANSIENT
+from bus.redis.refusals import TRANSIENT
 from bus.scan import scan
-from console.checks import clock, configuration, embedded, folder, log, redis, software, tracking
+from console.checks import clock, configuration, embedded, folder, log, redis, retention, software, tracking
 from console.checks.configuration import examine
 from console.cli import cli
 from console.options import Choices
@@ -187,7 +187,10 @@ def test_configurations_on_the_pages_pass_config_check(tmp_path: Path, agent: Mo
 
 def _sections() -> dict[str, set[str]]:
     defaults = Settings.model_construct()
-    return {name: set(type(getattr(defaults, name)).model_fields) for name in ("redis", "mlflow", "log", "bus")}
+    return {
+        name: set(type(getattr(defaults, name)).model_fields)
+        for name in ("redis", "mlflow", "log", "bus", "archive", "metrics", "tracing")
+    }
 
 
 @every_page
@@ -227,7 +230,7 @@ def test_every_error_stands_beside_its_exit_code(kind: type[errors.TocsinError])
 
 def test_every_check_of_the_doctor_has_a_heading() -> None:
     checks = {configuration.CHECK, software.PYTHON, software.PACKAGES, clock.CHECK, tracking.CHECK, "redis"}
-    checks |= {folder.DATA_DIR, folder.PERMISSIONS, folder.DISK, embedded.SERVER, embedded.ORPHANS}
+    checks |= {folder.DATA_DIR, folder.PERMISSIONS, folder.DISK, retention.CHECK, embedded.SERVER, embedded.ORPHANS}
     checks |= {f"redis.{check.__name__}" for check in redis.CHECKS}
     checks |= {f"log.{check.__name__}".replace("_", "-") for check in log.CHECKS}
     assert sorted(checks - set(headings(TROUBLE))) == []
@@ -235,7 +238,7 @@ def test_every_check_of_the_doctor_has_a_heading() -> None:
 
 def test_every_word_of_the_server_is_explained() -> None:
     explained = set(re.findall(r"^\| `([A-Z]+)` \|", TROUBLE.read_text(), re.MULTILINE))
-    assert explained == set(_TRANSIENT)
+    assert explained == set(TRANSIENT)
 
 
 # ---------------------------------------------------------------- the example agent

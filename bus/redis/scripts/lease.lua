@@ -6,7 +6,7 @@
 local ledger, verb, task, owner = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local lease = 'lease:' .. task
 local sign = redis.call('HGET', ledger, lease) or ''
-local holder, token, beat = string.match(sign, '^(%S+) (%d+) (%d+)$')
+local holder, token, beat = string.match(sign, '^(.*) (%d+) (%d+)$')
 if verb == 'acquire' then
   if holder and holder ~= owner and sign ~= ARGV[4] then return 0 end
   local fresh = redis.call('HINCRBY', ledger, 'token:' .. task, 1)
@@ -17,6 +17,7 @@ if holder ~= owner or token ~= ARGV[4] then return 0 end
 if verb == 'renew' then
   redis.call('HSET', ledger, lease, owner .. ' ' .. token .. ' ' .. string.format('%.0f', tonumber(beat) + 1))
 else
-  redis.call('HDEL', ledger, lease)
+  -- Given back in order: whoever comes next need not ask what the owner died of.
+  redis.call('HDEL', ledger, lease, 'life:' .. task)
 end
 return 1

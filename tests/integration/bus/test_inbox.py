@@ -1,7 +1,6 @@
 """Inbox: every entry until it is settled, and settled once, with its receipts."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import anyio
 import pytest
@@ -86,8 +85,55 @@ async def test_unsettled_entries_come_again_after_a_restart(bus: Bus) -> None:
     again = await bus.unsettled(GROUP, "one", PLACE, count=10)
     assert values(again) == [1, 3]
     assert [delivery.tries for delivery in again] == [2, 2]
-    assert [delivery.tries for delivery in await bus.unsettled(GROUP, "one", PLACE, count=10)] == [3, 3]
     assert await bus.unsettled(GROUP, "two", PLACE, count=10) == []
+
+
+async def test_being_handed_an_entry_is_no_try_and_beginning_it_is(bus: Bus) -> None:
+    await opened(bus, 1, 2)
+    first, _ = await fetched(bus)
+    await bus.unsettled(GROUP, "one", PLACE, count=10)
+    assert await bus.touch(GROUP, "one", PLACE, [first.entry], tries=5) == [first.entry]
+    assert [delivery.tries for delivery in await bus.unsettled(GROUP, "one", PLACE, count=10)] == [6, 2]
+    claimed = await bus.claim(GROUP, "two", PLACE, idle_s=0, count=10)
+    assert [delivery.tries for delivery in claimed] == [6, 2]
+
+
+async def test_unsettled_entries_are_read_page_by_page(bus: Bus) -> None:
+    await opened(bus)
+    await bus.append(PLACE, [frame(1, 2), *(frame(value) for value in range(3, 8))])
+    await fetched(bus)
+    pages, after = [], 0
+    while found := await bus.unsettled(GROUP, "one", PLACE, count=2, after=after):
+        pages.append([delivery.entry.last for delivery in found])
+        after = found[-1].entry.last
+    assert pages == [[2, 3], [4, 5], [6, 7]]
+
+
+async def test_claim_takes_from_the_named_consumers_alone(bus: Bus) -> None:
+    await opened(bus, 1, 2, 3)
+    for consumer in ("one", "two", "three"):
+        await fetched(bus, consumer, 1)
+    assert await bus.claim(GROUP, "four", PLACE, idle_s=0, count=10, of=[]) == []
+    assert values(await bus.claim(GROUP, "four", PLACE, idle_s=0, count=10, of=["one", "three"])) == [1, 3]
+    assert await bus.consumers(GROUP, [PLACE]) == {PLACE: {"four": 2, "two": 1}}
+
+
+async def test_entry_that_somebody_took_over_is_not_taken_back_by_a_sign_of_work(bus: Bus) -> None:
+    await opened(bus, 1, 2)
+    first, second = await fetched(bus)
+    await bus.claim(GROUP, "two", PLACE, idle_s=0, count=1)
+    assert await bus.touch(GROUP, "one", PLACE, [first.entry, second.entry]) == [second.entry]
+    assert values(await bus.unsettled(GROUP, "two", PLACE, count=10)) == [1]
+
+
+async def test_consumer_is_dismissed_only_with_empty_hands(bus: Bus) -> None:
+    await opened(bus, 1)
+    (delivery,) = await fetched(bus)
+    assert not await bus.dismiss(GROUP, "one", [PLACE])
+    assert values(await bus.unsettled(GROUP, "one", PLACE, count=10)) == [1]
+    await bus.settle(GROUP, PLACE, delivery.entry)
+    assert await bus.dismiss(GROUP, "one", [PLACE])
+    assert await bus.consumers(GROUP, [PLACE]) == {PLACE: {}}
 
 
 async def test_tries_are_counted_between_entries_of_another_consumer(bus: Bus) -> None:
@@ -292,34 +338,34 @@ async def test_settling_without_memory_left_changes_nothing(redis_bus: RedisBus)
     assert await everything(redis_bus, RECEIPTS) == [11]
 
 
-async def test_of_two_claims_at_the_same_moment_one_gets_the_entry(
-    redis_bus: RedisBus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Both see it idle before either takes it."""
-    await opened(redis_bus, 1)
+async def test_of_two_claims_at_the_same_moment_each_entry_goes_to_one(redis_bus: RedisBus) -> None:
+    await opened(redis_bus, *range(1, 41))
     await fetched(redis_bus)
-    await anyio.sleep(0.6)
     found: list[Delivery] = []
-    looked: list[Any] = []
-    both = anyio.Event()
-    call = redis_bus._server.call
-
-    async def pausing(*command: Any) -> Any:
-        reply = await call(*command)
-        if command[0] == "XPENDING" and "IDLE" in command:
-            looked.append(reply)
-            if len(looked) == 2:
-                both.set()
-            await both.wait()
-        return reply
 
     async def claim(consumer: str) -> None:
-        found.extend(await redis_bus.claim(GROUP, consumer, PLACE, idle_s=0.5, count=10))
+        while page := await redis_bus.claim(GROUP, consumer, PLACE, idle_s=0, count=3, of=["one"]):
+            found.extend(page)
 
-    monkeypatch.setattr(redis_bus._server, "call", pausing)
-    with anyio.fail_after(5):
+    with anyio.fail_after(10):
         async with anyio.create_task_group() as group:
-            group.start_soon(claim, "two")
-            group.start_soon(claim, "three")
-    assert [len(reply) for reply in looked] == [1, 1]
-    assert values(found) == [1]
+            for consumer in ("two", "three", "four"):
+                group.start_soon(claim, consumer)
+    assert sorted(values(found)) == list(range(1, 41))
+
+
+async def test_entry_that_was_deleted_while_pending_is_named_until_it_is_settled(redis_bus: RedisBus) -> None:
+    """XCLAIM, and so XAUTOCLAIM, would drop it without a word."""
+    await opened(redis_bus, 1, 2, 3)
+    first, _, _ = await fetched(redis_bus)
+    await redis_bus._server.call("XDEL", keys.stream(PLACE), "1-1", "2-1")
+    assert await redis_bus.touch(GROUP, "one", PLACE, [first.entry], tries=7) == [first.entry]
+    for found in (
+        await redis_bus.unsettled(GROUP, "one", PLACE, count=10),
+        await redis_bus.claim(GROUP, "two", PLACE, idle_s=0, count=10),
+    ):
+        assert [(delivery.entry.last, bool(delivery.entry.fields)) for delivery in found] == [
+            (1, False), (2, False), (3, True)
+        ]  # fmt: skip
+    assert await redis_bus.settle(GROUP, PLACE, first.entry, [(RECEIPTS, frame(11))])
+    assert await everything(redis_bus, RECEIPTS) == [11]

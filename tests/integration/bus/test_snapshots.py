@@ -15,7 +15,7 @@ async def test_no_snapshot_at_first(bus: Bus) -> None:
 
 
 async def test_last_two_are_kept_newest_first(bus: Bus) -> None:
-    saved = [Snapshot(str(i), bytes([i, 0, 255, 10]), {"numbers": i}) for i in range(1, 4)]
+    saved = [Snapshot(str(i), bytes([i, 0, 255, 10]), {"numbers": i}, f"maker {i}") for i in range(1, 4)]
     for snapshot in saved:
         await bus.save(0, TASK, 1, snapshot)
     assert await bus.snapshots(0, TASK) == [saved[2], saved[1]]
@@ -35,6 +35,7 @@ DAMAGE = {
     "data": b"stale",
     "position": b"9",
     "ends": b'{"numbers": 9}',
+    "maker": b"another",
     "digest": b"0" * 16,
     "position not text": b"\xff\xfe",
     "ends not JSON": b"{",
@@ -49,7 +50,7 @@ async def test_damaged_snapshot_is_skipped_for_the_one_before(redis_bus: RedisBu
     assert [snapshot.data for snapshot in await redis_bus.snapshots(0, TASK)] == [b"first"]
 
 
-@pytest.mark.parametrize("field", ["data", "position", "ends", "digest"])
+@pytest.mark.parametrize("field", ["data", "position", "ends", "maker", "digest"])
 async def test_snapshot_with_a_missing_field_is_skipped(redis_bus: RedisBus, field: str) -> None:
     await redis_bus.save(0, TASK, 1, Snapshot("1", b"first"))
     await redis_bus.save(0, TASK, 1, Snapshot("2", b"later"))

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from agents.acquisition import HttpPush
+from agents.acquisition import HttpPush, intake
 from agents.parts import Harvest
 from contracts.errors import Unavailable
 from contracts.readings import Quality
@@ -210,6 +210,24 @@ async def test_waiting_readings_are_bounded_too() -> None:
         assert [one.result().json()["error"] for one in done] == ["too many requests wait for the log"]
         log.running.set()
         assert [(await one).json()["accepted"] for one in waiting] == [4000, 4000]
+
+
+async def test_senders_are_told_at_once_when_nobody_takes_their_readings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log is full, and the source waits: whoever waits in the queue hears of it, and so does whoever comes."""
+    monkeypatch.setattr(intake, "STALL_S", 0.2)
+    log = Log()
+    log.running.clear()
+    async with pushing(log) as (client, _):
+        sending = [asyncio.create_task(client.post(READINGS, json=ONE)) for _ in range(3)]
+        done, waiting = await asyncio.wait(sending, timeout=2)
+        late = await client.post(READINGS, json=ONE)
+        log.running.set()
+        taken = [await one for one in waiting]
+        after = await client.post(READINGS, json=ONE)
+    told = {(one.result().status_code, one.result().headers["retry-after"]) for one in done}
+    assert (len(done), told, late.status_code) == (2, {(503, "1")}, 503)
+    assert [answer.status_code for answer in (*taken, after)] == [200, 200], "the one on its way, and a new one"
+    assert len(log.rows()) == 2, "nothing of what was turned away"
 
 
 async def test_bodies_over_the_limit_are_refused() -> None:

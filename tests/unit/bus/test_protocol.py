@@ -6,7 +6,7 @@ from redis import exceptions as wire
 from bus import keys
 from bus.protocol import Commit, Entry, Place
 from bus.redis.inbox import _restart
-from bus.redis.server import ServerRefused, _translated
+from bus.redis.refusals import ServerRefused, translated
 from contracts.errors import CorruptEvent, Unavailable
 
 
@@ -55,12 +55,12 @@ def test_lost_group_begins_behind_what_was_settled(mark: bytes | None, begins: s
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
 def test_states_that_pass_are_unavailable_with_a_remedy(error: Exception, mend: str) -> None:
-    found = _translated(error)
+    found = translated(error)
     assert isinstance(found, Unavailable)
     assert mend in found.mend
 
 
 def test_other_replies_are_refusals_with_their_first_word() -> None:
-    found = _translated(wire.ResponseError("NOGROUP No such key"))
+    found = translated(wire.ResponseError("NOGROUP No such key"))
     assert isinstance(found, ServerRefused)
     assert found.word == "NOGROUP"

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from contracts import frames
 from contracts.errors import CorruptEvent, FutureVersion, TooLarge, UnknownEvent, UnreadableEvent
 from contracts.events import (
     EVENTS,
@@ -42,8 +41,7 @@ def plain(count: int) -> Readings:
 
 def stored(frame: Frame, **changed: Any) -> Frame:
     """The frame as its fields say it, with some parts written differently, and the digest right."""
-    new = replace(frame, **changed)
-    return replace(new, digest=frames._digest(new.tag, new.writer, new.body, new.columns))
+    return replace(frame, **changed).sealed()
 
 
 @given(batches(), st.sampled_from([ReadingsAcquired, ReadingsAccepted, ReadingsRejected]), TEXT)

@@ -146,9 +146,10 @@ def test_asyncapi_has_a_channel_for_each_stream_with_its_messages() -> None:
 
 def test_a_message_describes_the_fields_of_a_frame() -> None:
     messages = asyncapi()["components"]["messages"]
-    (frame,) = encode([EXAMPLE], "test")
+    (frame,) = encode([EXAMPLE], "test", trace="00-trace")
     payload = messages["AnomalyDetected"]["payload"]
     assert set(payload["properties"]) == {name.decode() for name in frame.fields()}
+    assert set(payload["properties"]) - set(payload["required"]) == {"x"}
     assert payload["properties"]["t"]["const"] == frame.tag.decode()
     for name, kind in EVENTS.items():
         assert ("c" in messages[name]["payload"]["properties"]) == issubclass(kind, ReadingsEvent)

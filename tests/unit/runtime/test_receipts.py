@@ -48,3 +48,16 @@ async def test_a_disk_that_does_not_answer_is_told_to_the_sender() -> None:
         receipts.owe(told.append)
         await receipts.close()
     assert told == [bus.failure]
+
+
+async def test_a_source_that_fails_tells_everybody_whom_it_owes() -> None:
+    """Not after the sender's patience: at once, also those whose wait for the disk is under way."""
+    bus, told = SlowDisk(), list[BaseException | None]()
+    receipts = Receipts(Home(bus, "me"))
+    async with anyio.create_task_group() as group:
+        receipts.owe(told.append)
+        group.start_soon(receipts.run)
+        await anyio.wait_all_tasks_blocked()
+        receipts.owe(told.append)
+        group.cancel_scope.cancel()
+    assert [type(error) for error in told] == [Unavailable] * 2

@@ -7,13 +7,14 @@ import anyio
 import pytest
 from pydantic import PrivateAttr
 
+from agents.letters import boxed
 from agents.parts import Batch, Recorder
 from agents.runtime.home import Home
 from agents.runtime.recording import RecorderRunner
 from bus.memory import MemoryBus
 from bus.protocol import Place
 from contracts.errors import Unavailable
-from contracts.events import DataQualityIncident, DeadLettered, Event, LineageRecorded
+from contracts.events import DataQualityIncident, DeadLettered, Event, LineageRecorded, Redriven
 from contracts.frames import encode
 from tests.unit.runtime.counting import Fragile, home, of_type
 
@@ -160,3 +161,53 @@ async def test_unreadable_entry_is_a_dead_letter_and_the_others_are_recorded() -
     await recorded(home(bus), book, 4)
     assert times(book) == [1, 2, 4]
     assert [letter.position for letter in await of_type(bus, DeadLettered)] == [3]
+
+
+async def test_record_that_takes_longer_than_a_lease_keeps_it() -> None:
+    """Nobody may take over what is being written down elsewhere."""
+
+    class Slow(Book):
+        async def record(self, batch: Batch) -> Sequence[Event]:
+            await anyio.sleep(1.0)
+            return await super().record(batch)
+
+    bus, book = await filled(2), Slow()
+    signs: set[str] = set()
+
+    async def look() -> None:
+        while True:
+            signs.add(await bus.sign(0, TASK))
+            await anyio.sleep(0.01)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(look)
+        await recorded(home(bus, lease_s=0.3), book, 2)
+        group.cancel_scope.cancel()
+    # Free, taken, and renewed while the only record was under way.
+    assert len(signs) >= 5
+    assert len(book._pages) == 1
+
+
+async def test_what_was_redriven_is_recorded_where_it_came_back() -> None:
+    bus, book = await filled(1), Book()
+    (frame,) = encode([incident(2), incident(3)], "w")
+    for agent in (TASK, "somebody else"):
+        again = Redriven.of(
+            cause="l", time=0, asset=agent, discriminator=agent, agent=agent, origin=STREAM, position=9, events=2,
+            frame=boxed(frame.fields()),
+        )  # fmt: skip
+        await bus.append(PLACE, list(encode([again], "dlq")))
+    await bus.append(PLACE, list(encode([incident(4)], "w")))
+    await recorded(home(bus), book, 4)
+    assert times(book) == [1, 2, 3, 4]
+
+
+async def test_redriven_frame_that_cannot_be_read_is_a_dead_letter_again() -> None:
+    bus, book = await filled(1), Book()
+    again = Redriven.of(
+        cause="l", time=0, asset=TASK, agent=TASK, origin=STREAM, position=9, events=2, frame=boxed({b"t": b"x/1"})
+    )
+    await bus.append(PLACE, list(encode([again], "dlq")))
+    await recorded(home(bus), book, 2)
+    (letter,) = await of_type(bus, DeadLettered)
+    assert (letter.position, letter.at, letter.events) == (9, 2, 2)

@@ -13,7 +13,6 @@ from agents.runtime.home import Home
 from agents.runtime.sinking import SinkRunner
 from bus.memory import MemoryBus
 from bus.protocol import Bus, Place
-from contracts.errors import Unavailable
 from contracts.events import DeadLettered, NotificationDue, NotificationFailed, NotificationSent
 from contracts.frames import Frame, decode, encode
 from tests.unit.runtime.counting import Fragile, Hands, home, of_type
@@ -149,20 +148,12 @@ async def test_event_that_waits_for_its_next_try_holds_up_no_other() -> None:
 async def test_receipt_that_could_not_be_stored_does_not_deliver_again(when: str) -> None:
     inner = MemoryBus(1)
     bus = Fragile(inner, lambda verb, number: when if (verb, number) == ("settle", 1) else "")
-    sink, surroundings = pager(), home(bus)
+    sink = pager()
     await posted(inner, "a")
-    runner = SinkRunner(surroundings, "pager", sink, [STREAM])
-    with pytest.raises(Unavailable):
-        await runner.run()
-
-    async def there() -> bool:
-        return (await inner.settled("pager", [PLACE]))[PLACE] == 1 and not runner._open
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(runner.run)
-        await until(there)
-        surroundings.stop.set()
+    runner = await delivered(home(bus), sink)
+    assert bus.calls["settle"] == 2
     assert sink._calls == ["a"], "the same life knows that it delivered"
+    assert not runner._open
     assert len(await of_type(inner, NotificationSent)) == 1
 
 

@@ -7,6 +7,7 @@ import anyio
 import pytest
 
 from agents.parts import Harvest, Source
+from agents.runtime.backpressure import Reader
 from agents.runtime.home import Home
 from agents.runtime.sourcing import SourceError, SourceRunner
 from bus.memory import MemoryBus
@@ -28,7 +29,7 @@ def expected(count: int = 60, assets: int = 9) -> list[tuple[str, int, float]]:
     )
 
 
-def runner(surroundings: Home, source: Source | None = None, readers: list[str] | None = None) -> SourceRunner:
+def runner(surroundings: Home, source: Source | None = None, readers: list[Reader] | None = None) -> SourceRunner:
     return SourceRunner(surroundings, "acquisition", "plant", source or Shelf(), readers or [])
 
 
@@ -180,7 +181,7 @@ async def test_bad_endless_source_is_tried_again_later() -> None:
 async def test_source_waits_for_readers_that_are_far_behind() -> None:
     ahead = MemoryBus(1)
     await feed(ahead, plant(100), 100, task="other")
-    waiting = SourceRunner(home(ahead), "acquisition", "plant", Shelf(), ["reader"], most_lag=50)
+    waiting = SourceRunner(home(ahead), "acquisition", "plant", Shelf(), [Reader("reader", INPUT)], most_lag=50)
     async with anyio.create_task_group() as group:
         group.start_soon(waiting.run)
         await anyio.sleep(0.2)

@@ -1,0 +1,54 @@
+"""The state machine on every implementation of the bus; long histories in the soak test."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from bus.memory import MemoryBus
+from bus.protocol import Bus
+from tests.conftest import PARTITIONS, Servers, emptied
+from tests.integration.bus.machine import BusMachine
+from tests.servers import KINDS
+
+Making = Callable[[], Awaitable[Bus]]
+BUSES = ["memory", *sorted(KINDS, reverse=True)]
+
+
+def making(kind: str, servers: Servers) -> Making:
+    """What makes an empty bus of a kind."""
+
+    async def memory() -> Bus:
+        return MemoryBus(PARTITIONS)
+
+    async def redis() -> Bus:
+        return await emptied(servers.get(kind))
+
+    return memory if kind == "memory" else redis
+
+
+def play(make: Making, examples: int, steps: int, *, derandomize: bool) -> None:
+    machine = type("Machine", (BusMachine,), {"make": staticmethod(make)})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            derandomize=derandomize,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+@pytest.mark.parametrize("kind", BUSES)
+def test_no_history_surprises_the_model(kind: str, servers: Servers) -> None:
+    play(making(kind, servers), examples=150 if kind == "memory" else 40, steps=60, derandomize=True)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", BUSES)
+def test_no_long_history_surprises_the_model(kind: str, servers: Servers) -> None:
+    play(making(kind, servers), examples=3000 if kind == "memory" else 500, steps=150, derandomize=False)
