@@ -3,7 +3,8 @@
     python -m bench.durability [--turns 9] [--json]
 
 Commits per second of 8 owners, each on a partition of its own, as shares of what the asynchronous default does in the
-same run (the first line is that one against itself: the noise). Small: one event a commit; large: 100 frames of 10 events. One machine: no network between the nodes.
+same run; the first line is that one against itself: the noise. Small: one event a commit; large: 100 frames of 10
+events. One machine: no network between the nodes.
 """
 
 import argparse
@@ -59,6 +60,8 @@ def measured(cluster: RedisCluster, turns: int) -> dict[str, dict[str, float]]:
     for way, (fsync, least, replicas) in WAYS.items():
         for size in SIZES:
             shares = []
+            for node in cluster.nodes[:3]:
+                node.ask("FLUSHALL")
             for turn in range(turns):
                 rates = []
                 for usual in (True, False):

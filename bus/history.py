@@ -40,9 +40,9 @@ class History:
         while first <= last and len(found) < count:
             room, begins = count - len(found), self._begins.get(place, 1)
             if self.archive is not None and first < begins:
-                found += (older := await self.archive.range(place, first, min(last, begins - 1), count=room))
+                found += await self.archive.range(place, first, min(last, begins - 1), count=room)
                 # What the archive does not have either is a hole.
-                first = older[-1].last + 1 if len(older) == room else begins
+                first = begins
                 continue
             rows = await self.log.range(place, first, last, count=room)
             whole = _unbroken(rows, first)

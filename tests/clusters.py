@@ -49,10 +49,10 @@ def until(true: Callable[[], bool], within_s: float = 30) -> None:
 
 
 class Node:
-    """One process of Debian's redis-server."""
+    """One process of Debian's redis-server, or of another ``binary``."""
 
-    def __init__(self, folder: Path, port: int, *arguments: str) -> None:
-        self.folder, self.port = folder, port
+    def __init__(self, folder: Path, port: int, *arguments: str, binary: str = REDIS_BINARY) -> None:
+        self.folder, self.port, self._binary = folder, port, binary
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True)
@@ -62,7 +62,7 @@ class Node:
         return self._process.pid if self._process else 0
 
     def start(self) -> None:
-        binary = shutil.which(REDIS_BINARY)
+        binary = shutil.which(self._binary)
         assert binary
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -95,7 +95,7 @@ class Node:
                 self._process.wait()
 
 
-def data_node(folder: Path, port: int, *arguments: str) -> Node:
+def data_node(folder: Path, port: int, *arguments: str, binary: str = REDIS_BINARY) -> Node:
     """A server that keeps a log as ours should."""
     return Node(
         folder,
@@ -103,6 +103,7 @@ def data_node(folder: Path, port: int, *arguments: str) -> Node:
         *("--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", "--appendonly", "yes"),
         *("--maxmemory", "512mb", "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"),
         *("--repl-backlog-size", "16mb", *arguments),
+        binary=binary,
     )
 
 

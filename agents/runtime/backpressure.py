@@ -45,18 +45,21 @@ class Brakes:
         if self.home.clock.monotonic_s() < self._look_after:
             return
         begun = self.home.clock.monotonic_s()
-        while not self.home.stopping:
-            lag, full = await self._lag(), await self.home.bus.fullness()
-            await self._announce(self._wanted(lag, full), lag, full)
-            if self.pace != "stopped":
-                break
+        full = await self._look()
+        while self.pace == "stopped" and not self.home.stopping:
             await self.home.sleep(_LOOK_S)
             await alive()
+            full = await self._look()
         if self.pace == "slow":
             await self._rest(full, alive)
         now = self.home.clock.monotonic_s()
         self.home.telemetry.waited(self.source, now - begun)
         self._look_after = now + _LOOK_S
+
+    async def _look(self) -> float:
+        lag, full = await self._lag(), await self.home.bus.fullness()
+        await self._announce(self._wanted(lag, full), lag, full)
+        return full
 
     def _wanted(self, lag: int, full: float) -> Pace:
         slack = {"full": 0.0, "slow": _SLACK, "stopped": 0.0}[self.pace]

@@ -49,6 +49,7 @@ class Deliverer:
     async def _tried(self, parcel: Parcel) -> Exception | None:
         limit = self.home.settings.delivery_s
         trace = parcel.opened.delivery.entry.fields.get(b"x", b"")
+        scope = anyio.CancelScope()
         try:
             with anyio.fail_after(limit) as scope, self.home.telemetry.delivery(self.name, trace):
                 await self.sink.deliver(parcel.event)

@@ -52,10 +52,10 @@ def main() -> int:
 def _measured(*, quick: bool) -> dict[str, Any]:
     import uvloop
 
-    rounds, events, entries, turns = (5, 10_000, 1_000, 6) if quick else (9, 50_000, 5_000, 20)
+    rounds, events, entries, turns, within_s = (3, 10_000, 1_000, 6, 20) if quick else (7, 30_000, 3_000, 20, 90)
     with tempfile.TemporaryDirectory(prefix="toc-") as folder:
         with EmbeddedServer(Path(folder) / "r") as server:
-            samples = uvloop.run(measured(server.url, rounds, events, entries))
+            samples = uvloop.run(measured(server.url, rounds, events, entries, within_s=within_s))
             print("latency", file=sys.stderr, flush=True)
             latencies = uvloop.run(hops(server.url, turns))
             limits = _limits(server.url, 100_000 if quick else 1_000_000)

@@ -1,5 +1,7 @@
 """redis-py as people use it at its best: pipelines, one round trip to acknowledge and to read on, nothing decoded."""
 
+from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,15 @@ class Header(BaseModel):
 COLUMNS = [("sensor", "<i4"), ("ts", "<f8"), ("value", "<f8")]
 
 
+@cache
+def columns(count: int) -> Sequence[bytes]:
+    """The columns of each batch, one behind the other."""
+    return [
+        item.readings.code.tobytes() + (item.readings.time / 1e9).tobytes() + item.readings.value.tobytes()
+        for item in batches(count)
+    ]
+
+
 class Raw:
     """Cells without Tocsin."""
 
@@ -41,18 +52,13 @@ class Raw:
         await self._consumed(count, PIPE, lambda entries: None)
 
     async def publish_columns(self, count: int) -> None:
-        columns = [self._columns(number) for number in range(min(count, 64))]
+        everything = columns(count)
         for at in range(0, count, PIPE):
             pipe = self.client.pipeline(transaction=False)
             for number in range(at, min(at + PIPE, count)):
                 header = Header(event_id=f"{number:032x}", source="plc", n=ROWS, columns=COLUMNS)
-                pipe.xadd("s", {"h": header.model_dump_json(), "c": columns[number % len(columns)]})
+                pipe.xadd("s", {"h": header.model_dump_json(), "c": everything[number]})
             await pipe.execute()
-
-    @staticmethod
-    def _columns(number: int) -> bytes:
-        readings = batches(number + 1)[number].readings
-        return readings.code.tobytes() + (readings.time / 1e9).tobytes() + readings.value.tobytes()
 
     async def consume_columns(self, count: int) -> None:
         total = [0.0]

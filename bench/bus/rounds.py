@@ -7,12 +7,13 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from . import ours, peers
 from .ours import Ours
 from .peers import FastStream
-from .raw import Raw
-from .workload import ROWS, batches
+from .raw import Raw, columns
+from .workload import ROWS, batches, bodies
 
 Step = Callable[[int], Awaitable[None]]
 
@@ -64,19 +65,22 @@ def cells(raw: Raw, tocsin: Ours, peer: FastStream | None, events: int, entries:
     return found
 
 
-async def measured(url: str, rounds: int, events: int, entries: int) -> dict[str, list[Sample]]:
-    """The samples of every cell, a round each."""
+async def measured(url: str, rounds: int, events: int, entries: int, *, within_s: float = 0) -> dict[str, list[Sample]]:
+    """The samples of every cell, one a round: of ``rounds`` rounds, and more as long as there is time."""
     peer = FastStream(url) if peers.installed() else None
     raw, tocsin = Raw(url), Ours(url)
     # What is sent is made before.
-    ours.singles(events), ours.packed(events), batches(entries)
+    ours.singles(events), ours.packed(events), batches(entries), columns(entries), bodies(events)
     out: dict[str, list[Sample]] = {}
-    for number in range(rounds):
+    start = time.perf_counter()
+    for number in count():
+        if number >= rounds and time.perf_counter() - start >= within_s:
+            break
         order = cells(raw, tocsin, peer, events, entries)
         random.Random(number).shuffle(order)  # noqa: S311 - an order, not a secret
         for cell in order:
             out.setdefault(cell.name, []).append(await _sample(raw, tocsin, cell))
-        print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
+        print(f"round {number + 1}", file=sys.stderr, flush=True)
     await tocsin.bus.close()
     await raw.client.aclose()
     return out

@@ -14,6 +14,7 @@ from contracts.errors import TocsinError, Unavailable
 
 from .. import keys
 from .deadline import limited
+from .packing import pack_fast
 from .refusals import ServerRefused as ServerRefused
 from .refusals import UnknownScript, translated
 
@@ -101,6 +102,7 @@ class Server:
         for client in (self._commands, self._waiting):
             # Replies as the server sends them: the library's conversions cost more than our own use of them.
             client.response_callbacks.clear()
+            pack_fast(client)
         # The library has no types for these two.
         execute = cast(Callable[..., Awaitable[Any]], self._commands.execute_command)
         execute_waiting = cast(Callable[..., Awaitable[Any]], self._waiting.execute_command)

@@ -14,9 +14,9 @@ from tests.chaos.fleet import Fleet, Nursery
 from tests.chaos.parts import PARTITIONS, SINK
 
 PLACES = [Place("notifications", number) for number in range(PARTITIONS)]
-STOPPED_S = 6.0
+STOPPED_S = 20.0
 #: Slow enough that one disk can keep up: each notification waits for it.
-PAUSE_S = 0.15
+PAUSE_S = 0.3
 MOST_MB = 200
 
 
@@ -30,7 +30,7 @@ async def catch_up(fleet: Fleet) -> tuple[float, float]:
     """Notifications a second: as they came while the sinks were stopped, and as they were caught up with."""
     bus = RedisBus(Server(fleet.server.url), PARTITIONS)
     sinks = [worker for worker in fleet.workers.values() if worker.slot.startswith("post")]
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         while (await numbers(bus))[1] < 20:  # noqa: ASYNC110 - it is in the log
             await anyio.sleep(0.05)
     fleet.send(sinks, signal.SIGSTOP)

@@ -3,7 +3,7 @@
 import json
 from collections import Counter as Tally
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +23,8 @@ from .worker import settings
 #: What follows from the readings alone.
 FACTS = ("readings.acquired", "readings.accepted", "incidents", "notifications")
 Story = dict[tuple[str, int], list[str]]
+#: Partition and task -> position before, token, position after, of each step.
+Rows = dict[tuple[int, str], list[tuple[int, int, str]]]
 
 
 async def story(bus: Bus) -> Story:
@@ -93,7 +95,7 @@ def _compared(found: Story, wanted: Story) -> Iterator[str]:
             yield f"{place}: out of order"
 
 
-async def _unwanted(bus: Bus):  # type: ignore[no-untyped-def] # an async generator of texts
+async def _unwanted(bus: Bus) -> AsyncIterator[str]:
     for kind in (DeadLettered, LogGap, NotificationFailed):
         for event in (await of_type(bus, kind))[:1]:
             yield f"{kind.__name__}: {event.model_dump_json()[:300]}"
@@ -140,7 +142,8 @@ async def _books(bus: Bus, folder: Path) -> list[str]:
 
 def _audited(folder: Path) -> Iterator[str]:
     """No commit from the position that a newer owner had found, or a later one, by an older token."""
-    commits, fences = defaultdict(list), defaultdict(list)
+    commits: Rows = defaultdict(list)
+    fences: Rows = defaultdict(list)
     for line in (folder / "audit").read_text().splitlines():
         verb, partition, task, token, before, after = json.loads(line)
         if before.isdigit() or not before:

@@ -7,7 +7,11 @@ from console.doctor import examination
 from console.options import Choices
 from tests.conftest import Servers, emptied
 
-SETTINGS = "redis: {{url: '{url}', wait_replicas: {replicas}}}\nmlflow: {{uri: 'sqlite:///{folder}/m.db'}}\nagents: {{}}\n"
+SETTINGS = """
+redis: {{url: '{url}', wait_replicas: {replicas}}}
+mlflow: {{uri: 'sqlite:///{folder}/m.db'}}
+agents: {{}}
+"""
 
 
 async def examined(url: str, folder: Path, replicas: int = 0) -> dict[str, Finding]:

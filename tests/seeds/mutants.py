@@ -30,6 +30,7 @@ def without(script: str, text: str) -> Mutation:
 
     def mutate(bus: RedisBus) -> None:
         server = bus._server
+        assert isinstance(server, Server)
         server._scripts[script] = aioredis.Redis.register_script(server._commands, changed)
 
     return mutate

@@ -8,10 +8,11 @@ from collections import Counter
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
+from bus.protocol import Place
 from tests.integration.bus.frames import numbers
 from tests.integration.bus.machine_consumers import ConsumerRules
 from tests.integration.bus.machine_owners import OwnerRules
-from tests.integration.bus.model import GROUP, PLACES, READ_BY_GROUP, Place, counts, places
+from tests.integration.bus.model import GROUP, PLACES, READ_BY_GROUP, counts, places
 
 
 class BusMachine(OwnerRules, ConsumerRules):

@@ -56,7 +56,9 @@ async def test_partitions_are_on_several_nodes(cluster: RedisCluster) -> None:
 async def test_slot_that_moves_is_waited_for_and_then_found(cluster: RedisCluster, cluster_bus: RedisBus) -> None:
     await cluster_bus.commit(step(1, "", "1", 1))
     source = cluster.primary_of(0)
-    target = next(cluster.primary_of(number) for number in range(PARTITIONS) if cluster.primary_of(number) is not source)
+    target = next(
+        cluster.primary_of(number) for number in range(PARTITIONS) if cluster.primary_of(number) is not source
+    )
     slot = source.ask("CLUSTER", "KEYSLOT", "{0}")
     move(source, target, slot, finish=False)
     with pytest.raises(Unavailable, match="being moved"):

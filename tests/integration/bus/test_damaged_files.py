@@ -1,4 +1,4 @@
-"""The server's file after a power cut or on a bad disk: cut anywhere it still fits together, with zeros it is refused."""
+"""The server's file after a power cut: cut anywhere it still fits together; with zeros in it it is refused."""
 
 import random
 from collections.abc import Callable
@@ -63,7 +63,7 @@ async def test_zeros_in_the_file_are_refused_with_the_servers_own_words(
     whole = file.read_bytes()
     middle = len(whole) // 2
     file.write_bytes(whole[:middle] + bytes(4096) + whole[middle:])
-    with pytest.raises(Unavailable, match="did not start: .*(?i:aof|format|corrupt)"):
+    with pytest.raises(Unavailable, match=r"did not start: .*(?i:aof|format|corrupt)"):
         server.start()
     file.write_bytes(whole)
     server.start()

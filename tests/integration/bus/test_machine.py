@@ -45,7 +45,7 @@ def play(make: Making, examples: int, steps: int, *, derandomize: bool) -> None:
 
 @pytest.mark.parametrize("kind", BUSES)
 def test_no_history_surprises_the_model(kind: str, servers: Servers) -> None:
-    play(making(kind, servers), examples=150 if kind == "memory" else 40, steps=60, derandomize=True)
+    play(making(kind, servers), examples=120 if kind == "memory" else 30, steps=60, derandomize=True)
 
 
 @pytest.mark.soak

@@ -83,7 +83,7 @@ async def test_member_that_is_killed_is_replaced_within_its_lease_and_two_second
     assert await story(bus, *STREAMS) == await expected()
 
 
-async def test_member_that_leaves_in_order_is_replaced_in_less_than_a_second(
+async def test_member_that_leaves_in_order_is_replaced_without_waiting_for_its_lease(
     log: tuple[RedisBus, str], mortals: Mortals
 ) -> None:
     bus, url = log
@@ -98,7 +98,7 @@ async def test_member_that_leaves_in_order_is_replaced_in_less_than_a_second(
     took = await caught_up(bus, left)
     print(f"no owner for {took:.2f} s after SIGTERM, with leases of 5 s")  # noqa: T201 - shown with -rP
     mortals.end(pids["two"], signal.SIGTERM)
-    assert took < 1.0 + 0.5, "half a second for a busy machine"
+    assert took < 1.0 + 2.0, "two seconds for a busy machine; the look itself is tested on a clock that stands, below"
     assert await story(bus, *STREAMS) == await expected()
 
 
@@ -170,8 +170,9 @@ def fleet(bus: Bus, hands: Hands, *owners: str) -> list[Ownership]:
 
 async def settle(hands: Hands, members: list[Ownership]) -> int:
     """Rounds of every member until nothing changes; how many partitions were given up on the way."""
-    moved, quiet = 0, 0
+    moved, quiet, begun = 0, 0, hands.now_s
     while quiet < 3:
+        assert hands.now_s - begun < 100, "they never agree"
         changed = 0
         for member in members:
             changes = await member.refresh()
@@ -202,6 +203,20 @@ async def test_leaving_moves_nothing_of_the_others() -> None:
     assert await settle(hands, members[1:]) == 0
     assert all(old <= set(member.held) for old, member in zip(before, members[1:], strict=True))
     assert [len(member.held) for member in members[1:]] == [4, 4, 4]
+
+
+async def test_others_look_twice_a_second_and_see_who_left(bus: Bus) -> None:
+    """However long a lease is: with nobody's share changed a look is one request."""
+    hands = Hands()
+    one, two = fleet(bus, hands, "one", "two")
+    await settle(hands, [one, two])
+    hands.now_s += 0.5
+    await two.refresh()
+    assert not two.due
+    await one.leave()
+    hands.now_s += 0.5
+    assert two.due
+    assert len((await two.refresh()).gained) == PARTITIONS // 2
 
 
 async def test_names_of_owners_may_have_spaces(bus: Bus) -> None:

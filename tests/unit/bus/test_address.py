@@ -18,7 +18,9 @@ def test_members_login_and_path() -> None:
     assert Members.of("rediss+cluster://one", 7000).tls
 
 
-@pytest.mark.parametrize("url", ["redis+cluster://", "redis+cluster://a:b", "redis+sentinel://a:1", "redis+cluster://:1"])
+@pytest.mark.parametrize(
+    "url", ["redis+cluster://", "redis+cluster://a:b", "redis+sentinel://a:1", "redis+cluster://:1"]
+)
 def test_url_that_names_no_server_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match=r"redis\.url"):
         Members.of(url, 1)

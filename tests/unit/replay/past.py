@@ -6,6 +6,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from agents.letters import boxed
 from agents.parts import Processor, Source
 from agents.planning import Planner
 from agents.rerun import Rerun
@@ -21,7 +22,15 @@ from bus.scan import FACTS, STREAMS
 from console.comparing import Comparison
 from console.following import Following
 from console.scope import Scope
-from contracts.events import ClockTicked, DataQualityIncident, NotificationDue, ReadingsAccepted, ReadingsAcquired
+from contracts.events import (
+    ClockTicked,
+    DataQualityIncident,
+    NotificationDue,
+    ReadingsAccepted,
+    ReadingsAcquired,
+    Redriven,
+)
+from contracts.frames import encode
 from contracts.identity import partition_of
 from contracts.instants import SECOND
 from tests.unit.runtime.counting import INPUT, Counter, Counts, Passing, Shelf, home, plant
@@ -81,6 +90,8 @@ class Past:
     count: int = 320
     saves: float = 0.15
     poison: tuple[int, ...] = (33, 120, 121, 280)
+    redriven: int = 0
+    """How many incidents are given to the echo a second time, by somebody who redrives them."""
     topology: Topology = field(default_factory=topology)
 
     def __post_init__(self) -> None:
@@ -102,9 +113,28 @@ class Past:
                     self.lanes.append(lane)
         quiet = 0
         while quiet < 40 * len(self.lanes):
+            if self.redriven and self.random.random() < 0.1:
+                await self._redrive(Place("incidents", self.random.randrange(PARTITIONS)))
             quiet = 0 if await self._step(self.random.choice(self.lanes)) else quiet + 1
         await self._archive()
         return self
+
+    async def _redrive(self, place: Place) -> None:
+        entries = await self.bus.range(place, 1, 1 << 40, count=1 << 40)
+        chosen = [entry for entry in entries if b"DataQualityIncident" in entry.fields[b"t"]]
+        if chosen:
+            entry = self.random.choice(chosen)
+            event = Redriven.of(
+                cause=str(self.redriven),
+                time=0,
+                asset="dlq",
+                agent="echo<incidents",
+                origin=place.stream,
+                position=entry.last,
+                frame=boxed(entry.fields),
+            )
+            await self.bus.append(place, list(encode([event], "dlq")))
+            self.redriven -= 1
 
     async def _acquire(self) -> None:
         readings = plant(self.count, 9, self.poison)

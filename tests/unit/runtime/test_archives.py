@@ -65,7 +65,9 @@ async def test_an_unknown_reader_that_holds_the_log_is_named_once_an_hour() -> N
     assert await bus.starts([PLACE]) == {PLACE: 3}
 
 
-async def test_a_long_stream_is_trimmed_in_steps() -> None:
+async def test_a_long_stream_is_trimmed_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.runtime.trimming._STEP_EVENTS", 1000)
+
     class Counted(MemoryBus):
         steps: tuple[int, ...] = ()
 
@@ -74,11 +76,11 @@ async def test_a_long_stream_is_trimmed_in_steps() -> None:
             return await super().trim(place, upto)
 
     bus = Counted(1)
-    for start in range(0, 260_000, 400):
-        await bus.append(PLACE, [frame(*range(start, start + 400))])
-    await Trimmer(home(bus), ()).trim(PLACE, 250_100)
-    assert bus.steps == (100_000, 200_000, 250_100, 250_100), "the last one would cut an entry"
-    assert await bus.starts([PLACE]) == {PLACE: 250_001}
+    for start in range(0, 2600, 50):
+        await bus.append(PLACE, [frame(*range(start, start + 50))])
+    await Trimmer(home(bus), ()).trim(PLACE, 2510)
+    assert bus.steps == (1000, 2000, 2510, 2510), "the last one would cut an entry"
+    assert await bus.starts([PLACE]) == {PLACE: 2501}
 
 
 async def test_the_past_is_read_from_log_and_archive_where_there_is_one(tmp_path: Path) -> None:

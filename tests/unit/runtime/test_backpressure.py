@@ -1,5 +1,7 @@
 """Sources slow down before the server is full, and go on by themselves; everybody downstream counts."""
 
+from collections.abc import Sequence
+
 import anyio
 import pytest
 
@@ -10,7 +12,7 @@ from bus.memory import MemoryBus
 from bus.protocol import Commit, Place
 from contracts.errors import Unavailable
 from contracts.events import DataQualityIncident, ReadingsAcquired, SourcePaceChanged
-from contracts.frames import encode
+from contracts.frames import Frame, encode
 from tests.unit.runtime.counting import INPUT, Counter, Passing, Shelf, feed, home, of_type, plant
 
 
@@ -25,7 +27,7 @@ class Filling(MemoryBus):
         self.looks += 1
         return self.shares.pop(0) if len(self.shares) > 1 else self.shares[0]
 
-    async def append(self, place, frames):  # type: ignore[no-untyped-def] # as in the protocol
+    async def append(self, place: Place, frames: Sequence[Frame]) -> int:
         if self.closed:
             raise Unavailable("OOM")
         return await super().append(place, frames)
@@ -55,9 +57,7 @@ async def told(bus: MemoryBus) -> list[str]:
 
 
 async def test_source_rests_the_longer_the_fuller_the_server_is() -> None:
-    rests = []
-    for share in (0.5, 0.73, 0.80):
-        rests.append(await held(brakes(Filling(share))))
+    rests = [await held(brakes(Filling(share))) for share in (0.5, 0.73, 0.80)]
     assert rests[0] < 0.05
     assert rests[0] < rests[1] < rests[2]
     assert rests[2] == pytest.approx(1.0, abs=0.3), "two thirds of the way: it works a third of the time"

@@ -45,7 +45,7 @@ async def test_no_shipped_processor_raises_a_false_alarm() -> None:
             tasks.append((part, task, place, lane.position))
     written = {stream for stream in ("readings.accepted", "incidents", "anomalies") if await story(bus, stream)}
     assert written == {"readings.accepted", "incidents", "anomalies"}
-    told = {place: end for place, end in (await bus.ends([Place(name, 0) for name in written])).items()}
+    told = await bus.ends([Place(name, 0) for name in written])
     for part, task, place, position in tasks:
         assert [snapshot.position for snapshot in await bus.snapshots(0, task)] == ["0"]
         again = Lane(surroundings, part, task, place, 2)

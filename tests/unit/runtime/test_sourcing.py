@@ -13,8 +13,8 @@ from agents.runtime.sourcing import SourceError, SourceRunner
 from bus.memory import MemoryBus
 from bus.protocol import Commit, Place
 from contracts.errors import CommitRefused, PositionMoved, Unavailable
-from contracts.events import ReadingsAcquired, SourceFailed
-from contracts.frames import encode
+from contracts.events import LogRewound, ReadingsAcquired, SourceFailed
+from contracts.frames import decode, encode
 from contracts.readings import Readings
 from tests.unit.runtime.counting import INPUT, Fragile, Shelf, acquired, events, feed, finished, home, of_type, plant
 
@@ -262,6 +262,46 @@ async def test_confirmed_pushes_survive_a_crash_at_any_commit_and_no_position_is
         assert len(found) == len(set(found)), k
         for start, refused in ANSWERS:
             assert refused or set(range(start, start + 10)) <= set(found), k
+
+
+class Sender(Pushed):
+    """Counts on from where its resume says, and what it gives does not come again."""
+
+    repeats: ClassVar[bool] = False
+    requests: int = 3
+
+
+async def test_numbers_of_pushed_readings_are_not_given_again_when_the_mark_was_lost() -> None:
+    """A failover of the mark's server alone: with old numbers, new readings would be taken for repeated ones."""
+    bus = MemoryBus(PARTITIONS)
+    first = runner(home(bus), Sender())
+    await first.run()
+    del bus._positions[first.center, f"{first.task}/resume"]
+    for _ in range(2):
+        await runner(home(bus), Sender()).run()
+        bus._positions[first.center, f"{first.task}/resume"] = bus._positions[
+            first.center, f"{first.task}/resume"
+        ].replace('"finished": "1", ', "")
+    found = [position for _, position, _ in await acquired(bus)]
+    assert (len(found), len(set(found))) == (90, 90)
+    assert [error for _, error in ANSWERS] == [None] * 9
+
+
+async def test_source_goes_back_when_a_partition_lost_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own place is on another server, and ahead of what is left of the readings."""
+    monkeypatch.setattr("agents.runtime.sourcing._RESUME_S", 0.0)
+    bus = MemoryBus(PARTITIONS)
+    first = runner(home(bus))
+    await first.run()
+    lost = next(number for number in range(PARTITIONS) if number != first.center and bus._streams[place(number)])
+    entries = bus._streams[place(lost)]
+    del entries[len(entries) // 2 :]
+    bus._positions[lost, first.task] = str(int(decode(entries[-1].frame(), entries[-1].last)[-1].readings.position[-1]))  # type: ignore[union-attr] # readings are all there is
+    again = runner(home(bus))
+    await again.run()
+    assert sorted(await acquired(bus)) == expected()
+    assert [event.partition for event in await of_type(bus, LogRewound)] == [lost]
+    assert again.readings == 60
 
 
 # ---------------------------------------------------------------- quiet sources
