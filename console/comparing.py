@@ -14,6 +14,7 @@ from contracts.readings import Readings
 from contracts.rows import rows
 
 Row = dict[str, Any]
+_ById = defaultdict[str, deque[Row]]
 Word = Literal["missing", "extra", "changed", "moved"]
 RECORDED, AGAIN = 0, 1
 
@@ -37,9 +38,7 @@ class Comparison:
     counts: list[int] = field(default_factory=lambda: [0, 0])
     shuffled: int = 0
     _queues: dict[tuple[Place, str], tuple[deque[AnyEvent], deque[AnyEvent]]] = field(default_factory=dict)
-    _alone: tuple[dict[str, deque[Row]], dict[str, deque[Row]]] = field(
-        default_factory=lambda: (defaultdict(deque), defaultdict(deque))
-    )
+    _alone: tuple[_ById, _ById] = field(default_factory=lambda: (_ById(deque), _ById(deque)))
     _changed: list[Difference] = field(default_factory=list)
 
     def take(self, side: int, place: Place, writer: str, events: Iterable[AnyEvent]) -> None:

@@ -105,10 +105,11 @@ def _readings(path: Path, rows: list[tuple[int, Row]]) -> Readings:
 
 
 def _checked(row: Row, numbers: dict[Series, int]) -> tuple[int, int, float, int, int, int]:
-    series = Series(row["source"], row["asset"], row["channel"])
-    for name in series:
+    names = [row[name] for name in ("source", "asset", "channel")]
+    for name in names:
         if not isinstance(name, str) or not is_name(name):
             raise ValueError(f"{name!r} cannot be a name")
+    series = Series(*names)
     value = row["value"]
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise ValueError(f"value is {value!r}")

@@ -61,6 +61,7 @@ def _measured(*, quick: bool) -> dict[str, Any]:
             limits = _limits(server.url, 100_000 if quick else 1_000_000)
         result = {
             **report.ratios(samples, latencies),
+            "by_processor_time": report.by_processor(samples),
             "quick": quick,
             "machine": report.machine(),
             "limits": limits,

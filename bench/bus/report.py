@@ -55,6 +55,21 @@ def ratios(samples: Mapping[str, Sequence[Sample]], hops: Latencies) -> dict[str
     }
 
 
+def by_processor(samples: Mapping[str, Sequence[Sample]]) -> dict[str, float]:
+    """The same ratios of processor time, client and server together: steadier where others use the machine, too."""
+    cost = {name: median(found) for name, found in samples.items()}
+    spent = {name: found.client + found.server for name, found in cost.items()}
+    pairs = {
+        "publish_awaited_vs_raw": ("raw.publish", "ours.publish_awaited"),
+        "publish_script_vs_raw": ("raw.publish", "ours.publish_script"),
+        "ordered_vs_raw": ("raw.consume", "ours.ordered"),
+        "exactly_once_vs_raw": ("raw.consume", "ours.hop"),
+        "packed_vs_raw": ("raw.consume", "ours.packed"),
+        "columns_vs_raw_columns": ("raw.columns_out", "ours.columns_out"),
+    }
+    return {name: round(spent[base] / spent[ours], 3) for name, (base, ours) in pairs.items()}
+
+
 def _times(hops: Latencies, share: float) -> float:
     return round(quantile(hops["ours"], share) / quantile(hops["raw"], share), 3)
 
@@ -102,6 +117,7 @@ def table(result: Mapping[str, Any]) -> str:
         mark = " " if value is None or (value < -wanted if wanted < 0 else value >= wanted) else "!"
         said = "not installed" if value is None else f"{value:,}"
         lines.append(f"{name:<27} {said:>12} {sign:>4} {abs(wanted):>7,g} {mark} {beside}")
+    lines += ["", "by processor time: " + ", ".join(f"{k} {v}" for k, v in result.get("by_processor_time", {}).items())]
     lines += ["", f"{'cell':<22} {'per second':>12} {'client us':>10} {'server us':>10}"]
     for name, row in result["details"].items():
         if "per_s" in row:

@@ -41,7 +41,8 @@ def found(nursery: Nursery, name: str, rounds: int, disturbances: int = 4) -> bo
         outcome = play(nursery, first + number, broken=name, disturbances=disturbances)
         print(outcome)  # noqa: T201 - shown when the test fails
         outcome.forget()
-        if outcome.problems:
+        # To be slow is no proof.
+        if any("stuck" not in text for text in outcome.problems):
             return True
     return False
 

@@ -64,6 +64,14 @@ def test_ratios_are_of_medians_and_more_is_better() -> None:
     assert (found["hop_p50_vs_raw"], found["hop_p99_vs_raw"]) == (1.5, 0.5)
 
 
+def test_processor_time_of_client_and_server_is_added_up() -> None:
+    found = report.by_processor(
+        {name: [Sample(9, 3, 2)] for name in samples(**COSTS)} | {"ours.hop": [Sample(9, 1, 1)]}
+    )
+    assert found["exactly_once_vs_raw"] == 2.5
+    assert found["ordered_vs_raw"] == 1.0
+
+
 def test_table_marks_what_falls_short_and_what_is_not_installed() -> None:
     without = {name: value for name, value in COSTS.items() if not name.startswith("faststream")}
     found: dict[str, Any] = {**report.ratios(samples(**without), HOPS), "details": {}}

@@ -1,6 +1,7 @@
 """A sandbox goes on where it is told, and gives each writer the turn that it had."""
 
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ PLACE = Place("incidents", 0)
 
 
 def incident(writer: str, number: int) -> DataQualityIncident:
-    about = {"kind": "gap", "state": "open", "detail": writer, "since": 0, "count": number}
+    about: dict[str, Any] = {"kind": "gap", "state": "open", "detail": writer, "since": 0, "count": number}
     return DataQualityIncident.of(cause=f"{writer}{number}", time=number, asset="m", **about)
 
 

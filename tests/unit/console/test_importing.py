@@ -98,7 +98,7 @@ async def test_whatever_fails_each_reading_is_there_once(seed: int, tmp_path: Pa
     failures = 0
     while True:
         try:
-            await Importing(bus, "d", lambda count: None).readings(gathered(path))  # type: ignore[arg-type] # does what a bus does
+            await Importing(bus, "d", lambda count: None).readings(gathered(path))
             break
         except Unavailable:
             failures += 1
@@ -116,7 +116,7 @@ async def test_lines_come_in_as_well(tmp_path: Path) -> None:
     with path.open("wb") as file:
         lines = Lines(file)
         lines.add(PLACE, ReadingsAcquired(odd()))
-        about = {"kind": "gap", "state": "open", "detail": "", "since": 1}
+        about: dict[str, Any] = {"kind": "gap", "state": "open", "detail": "", "since": 1}
         lines.add(Place("incidents", 0), DataQualityIncident.of(cause="c", time=1, asset="m1", **about))
         lines.close()
     bus = MemoryBus(2)

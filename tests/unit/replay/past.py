@@ -6,6 +6,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
+
 from agents.letters import boxed
 from agents.parts import Processor, Source
 from agents.planning import Planner
@@ -23,6 +25,7 @@ from console.comparing import Comparison
 from console.following import Following
 from console.scope import Scope
 from contracts.events import (
+    AnyEvent,
     ClockTicked,
     DataQualityIncident,
     NotificationDue,
@@ -42,6 +45,7 @@ class Echo(Processor[ReadingsAccepted | DataQualityIncident, NotificationDue, Co
     """Tells of every third event that it reads, with how many there were: the order in which they came shows."""
 
     salt: str = ""
+    who: str = ""
 
     def start(self) -> Counts:
         return Counts(Passing().start().total)
@@ -67,6 +71,7 @@ class Echo(Processor[ReadingsAccepted | DataQualityIncident, NotificationDue, Co
             cause=cause,
             time=time,
             asset=asset,
+            discriminator=self.who,
             subject=text + self.salt,
             body="",
             severity="info",
@@ -76,9 +81,17 @@ class Echo(Processor[ReadingsAccepted | DataQualityIncident, NotificationDue, Co
 
 
 def topology(**changed: Any) -> Topology:
-    """Four processors, of which two write to the stream that a third reads."""
-    parts = {"pass": Passing(), "fives": Counter(), "threes": Counter(every=3), "echo": Echo(), **changed}
-    return Topology([Placed("shelf", "shelf", Shelf()), *(Placed(name, name, part) for name, part in parts.items())])
+    """Five processors, of which two write to a stream that two others read."""
+    parts = {
+        "pass": Passing(),
+        "fives": Counter(),
+        "threes": Counter(every=3),
+        "echo": Echo(),
+        "mirror": Echo(who="mirror"),
+    }
+    return Topology(
+        [Placed("shelf", "shelf", Shelf()), *(Placed(name, name, part) for name, part in {**parts, **changed}.items())]
+    )
 
 
 @dataclass
@@ -143,9 +156,12 @@ class Past:
             time = int(part.time[-1])
             for partition in range(PARTITIONS):
                 mine = [partition_of(series.asset, PARTITIONS) == partition for series in part.series]
-                rows = [row for row, code in enumerate(part.code.tolist()) if mine[code]]
+                rows = np.flatnonzero(np.array(mine)[part.code])
                 tick = ClockTicked.of(cause=f"t{number}", time=time, asset="clock", discriminator=str(partition))
-                events = [*([ReadingsAcquired(part.take(rows))] if rows else []), *([tick] if number % 7 == 0 else [])]  # type: ignore[arg-type] # a list does as an index
+                events: list[AnyEvent] = [
+                    *([ReadingsAcquired(part.take(rows))] if len(rows) else []),
+                    *([tick] if number % 7 == 0 else []),
+                ]
                 if events:
                     known = await self.bus.position(partition, "source")
                     frames = outputs(events, "shelf")
