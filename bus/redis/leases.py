@@ -28,7 +28,6 @@ class RedisLeases:
         return found.decode() if found else ""
 
     async def members(self, task: str, owner: str, beat: int | None) -> dict[str, str]:
-        name = keys.members(task)
-        change = ("HDEL", name, owner) if beat is None else ("HSET", name, owner, beat)
-        _, flat = await self._server.many([change, ("HGETALL", name)])
+        said = "" if beat is None else str(beat)
+        flat = await self._server.script("member", [keys.members(task)], [owner, said])
         return {key.decode(): value.decode() for key, value in zip(flat[::2], flat[1::2], strict=True)}

@@ -1,5 +1,5 @@
-"""Old entries are trimmed while somebody still needs them: a reader that is behind, a state that recovers from further
-back, a member that was handed entries and has not finished them, a group that has to be made anew.
+"""Old entries are trimmed while somebody still needs them. That is a reader that is behind, a state that recovers from
+further back, a member that has not finished what it was handed, or a group that has to be made anew.
 """
 
 from collections.abc import Awaitable, Callable

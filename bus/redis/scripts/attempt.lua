@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Say who works on a task from here on, or what is tried next, for those who come after a death.
 -- KEYS ledger   ARGV task, token, 'life' or 'tried', text   -> {'OK', former life, former try} or {'FENCED', token seen}
 local ledger, task = KEYS[1], ARGV[1]

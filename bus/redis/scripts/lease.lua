@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Leases without a clock: a hash field holds "owner token beat".
 -- KEYS  ledger   ARGV  verb, task, owner, then per verb:
 --   acquire  seen    -> token, or 0: held by somebody else whose sign is not the one seen

@@ -1,6 +1,10 @@
 """Ownership: who should work, told by leases without anybody's wall clock."""
 
-from bus.protocol import Bus
+import pytest
+
+from bus.protocol import Bus, Commit
+from bus.redis.bus import RedisBus
+from contracts.errors import Unavailable
 
 TASK = "counter"
 
@@ -95,3 +99,23 @@ async def test_members_are_listed_with_their_last_beat(bus: Bus) -> None:
     assert await bus.members(TASK, "one", 2) == {"one": "2", "two": "7"}
     assert await bus.members(TASK, "two", None) == {"one": "2"}
     assert await bus.members("another", "three", 1) == {"three": "1"}
+
+
+async def test_owners_keep_what_they_own_when_the_server_has_no_memory_left(redis_bus: RedisBus) -> None:
+    """Whoever makes room must own the partition to do it; so must a process that starts just then."""
+    token = await taken(redis_bus, "one")
+    await redis_bus._server.call("CONFIG", "SET", "maxmemory", "1")
+    try:
+        with pytest.raises(Unavailable, match="maxmemory"):
+            await redis_bus.commit(Commit(0, TASK, token, "", "1"))
+        assert await redis_bus.renew(0, TASK, "one", token)
+        assert await redis_bus.members(TASK, "two", 1) == {"two": "1"}
+        second = await redis_bus.acquire(0, TASK, "two", seen=await redis_bus.sign(0, TASK))
+        assert second == token + 1
+        assert await redis_bus.fence(0, TASK, second) == ""
+        await redis_bus.begin(0, TASK, second, "a life")
+        assert await redis_bus.advance(Commit(0, TASK, second, "", "1")) is None
+    finally:
+        await redis_bus._server.call("CONFIG", "SET", "maxmemory", "512mb")
+    assert await redis_bus.position(0, TASK) == "1"
+    assert await redis_bus.members(TASK, "two", None) == {}
