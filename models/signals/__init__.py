@@ -5,6 +5,7 @@ for a window does not depend on which others are in the same array, bit for bit.
 """
 
 from .bearing import FAULTS, Bearing
+from .diagnosis import diagnosed
 from .envelope import Envelope, analysis_bands
 from .evidence import Found, Search
 from .features import SignalFeatures
@@ -23,4 +24,5 @@ __all__ = [
     "SignalFeatures",
     "Spectrum",
     "analysis_bands",
+    "diagnosed",
 ]

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from contracts.readings import Float64
 
 from .bearing import FAULTS, Bearing
+from .diagnosis import diagnosed
 from .envelope import Envelope, analysis_bands
 from .evidence import Search
 from .mel import MelBands
@@ -108,7 +109,7 @@ class SignalFeatures(BaseModel):
         if searches:
             reach = max(search.reach for search in searches.values())
             envelopes = [Envelope.of(spectrum, band, reach) for band in self._envelope_bands(rate)]
-            out += [search.of(envelopes).evidence for search in searches.values()]
+            out += [found.evidence for found in diagnosed(searches, envelopes).values()]
         return np.stack(out, axis=-1)
 
     def problem(self, rate: float, samples: int) -> str:

@@ -33,7 +33,7 @@ def test_what_was_trimmed_is_still_told_and_who_is_gone_is_forgotten() -> None:
 
             def archived() -> bool:
                 path = base / "d/archive/stream=readings.accepted/partition=0000/manifest.jsonl"
-                return sum(json.loads(line)["events"] for line in path.read_text().splitlines()) >= ROWS - 200
+                return sum(int(json.loads(line)["events"]) for line in path.read_text().splitlines()) >= ROWS - 200
 
             wait_for(archived)
             wait_for(lambda: list((base / "d/archive/checkpoints").rglob("*.checkpoint")))

@@ -312,7 +312,7 @@ def test_dead_letters_are_found_with_the_newest_reason(home: Home) -> None:
 def test_a_task_that_stands_still_is_found_until_it_moves(home: Home) -> None:
     home.append(readings(5))
     home.on_bus(read_all("3"))
-    about = {"agent": TASK, "owner": "o", "origin": "readings.acquired", "position": 3, "error": "Diverged: x"}
+    about: dict[str, Any] = {"agent": TASK, "owner": "o", "origin": "readings.acquired", "position": 3, "error": "Diverged: x"}
     home.append(PartitionStopped.of(cause="c", time=1, asset=TASK, **about))
     found = look(home.choices)["log.stopped"]
     assert (found.status, found.found) == ("warn", f"stands still: {TASK} on partition 0")
