@@ -3,6 +3,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
+# Tests side by side: most of them wait for servers and processes. WORKERS=0 for one after the other.
+WORKERS ?= 2
 SOURCES := contracts bus models agents console
 CODE := $(wildcard $(SOURCES) tests bench)
 
@@ -23,7 +25,7 @@ demo: $(RUN_STAMP) ## simulated machines with planted faults, and the alerts the
 	$(BIN)/tocsin demo
 
 test: $(DEV_STAMP) ## all tests but the soak tests; TESTS=tests/unit for some
-	$(BIN)/pytest -q $(TESTS)
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadscope $(TESTS)
 
 check: check-format check-lint check-types check-imports check-schema ## format, lint, types, import directions, generated files
 

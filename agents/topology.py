@@ -20,6 +20,7 @@ KINDS = {
     "acquisition": "agents.acquisition:Acquisition",
     "validation": "agents.validation:Validation",
     "anomaly": "agents.anomaly:Anomaly",
+    "assets": "agents.anomaly:Assets",
     "drift": "agents.drift:Drift",
     "notification": "agents.notification:Notification",
     "coordinator": "agents.coordinator:Coordinator",

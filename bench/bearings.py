@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench.rig import BEARING, RATE, Recording, Rig  # noqa: E402  # after the path is set
-from models.signals import FAULTS, Found, SignalFeatures, Spectrum, diagnosed  # noqa: E402
-from models.signals.envelope import Envelope, analysis_bands  # noqa: E402
+from models.signals import FAULTS, Found, SignalFeatures, Spectrum, diagnosed  # noqa: E402  # after the path is set
+from models.signals.envelope import Envelope, analysis_bands  # noqa: E402  # after the path is set
 
 #: Decades: one window of noise in a million shows as much.
 THRESHOLD = 6.0

@@ -1,6 +1,8 @@
 """Score a detector on the Numenta Anomaly Benchmark, threshold transfer included.
 
-    python -m bench.nab [--kind records] [--threshold 0.49] [--per-file] [--json]
+    python -m bench.nab [--kind records | --scores FOLDER] [--threshold 0.49] [--per-file] [--json]
+
+--scores: what `tocsin backtest` wrote there, instead of scores that are computed here.
 
 Three ways to choose the threshold, each for the three profiles of the benchmark:
 
@@ -38,12 +40,12 @@ def folder(variable: str, name: str) -> Path:
     return Path(os.environ.get(variable, ROOT.parent / "shared" / name))
 
 
-def scorer() -> ModuleType:
-    """The benchmark's scoring, from its own file."""
-    path = folder("TOCSIN_BENCH", "bench") / "nab_score.py"
-    spec = importlib.util.spec_from_file_location("nab_score", path)
+def scorer(name: str = "nab_score") -> ModuleType:
+    """A benchmark's scoring, from its own file."""
+    path = folder("TOCSIN_BENCH", "bench") / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or not path.exists():
-        raise SystemExit(f"no scorer at {path}: set TOCSIN_BENCH to the folder that holds nab_score.py")
+        raise SystemExit(f"no scorer at {path}: set TOCSIN_BENCH to the folder that holds it")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -82,6 +84,7 @@ def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--kind", choices=sorted(DETECTORS), default="records")
+    parser.add_argument("--scores", type=Path)
     parser.add_argument("--threshold", type=float)
     parser.add_argument("--per-file", action="store_true")
     parser.add_argument("--json", action="store_true")
@@ -90,12 +93,15 @@ def main() -> None:
     nab, data = scorer(), folder("TOCSIN_DATA", "data") / "nab"
     corpus = nab.Corpus(data / "data", data / "labels" / "combined_windows.json")
     begin = time.perf_counter()
-    scores = {name: scores_of(detector, data / "data" / name) for name in corpus.names}
+    if given.scores is None:
+        scores = {name: scores_of(detector, data / "data" / name) for name in corpus.names}
+    else:
+        scores = nab.read_scores(given.scores, corpus)
     threshold = detector.threshold if given.threshold is None else given.threshold
     fixed = corpus.score(scores, thresholds=dict.fromkeys(nab.PROFILES, threshold), per_file=given.per_file)
     best = corpus.score(scores)
     result = {
-        "detector": given.kind,
+        "detector": given.kind if given.scores is None else str(given.scores),
         "files": len(scores),
         "windows": best["n_windows"],
         "readings": sum(map(len, scores.values())),

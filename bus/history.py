@@ -11,7 +11,8 @@ from .protocol import Entry, Log, Place, Recorded
 class History:
     """Everything that happened. What the log still has is read there: it is the truth; the rest is in the archive.
 
-    Without an archive it is the log alone. A hole that neither can fill stays one, as in a log.
+    Without an archive it is the log alone. What somebody took out of the middle of the log comes from there, too. A
+    hole that neither can fill stays one.
     """
 
     def __init__(self, archive: Archive | None, log: Recorded) -> None:
@@ -35,22 +36,31 @@ class History:
 
     async def range(self, place: Place, first: int, last: int, *, count: int) -> list[Entry]:
         """Up to ``count`` entries that hold any of the events ``first`` to ``last``, in order."""
+        if self.archive is None:
+            return await self.log.range(place, first, last, count=count)
         found: list[Entry] = []
         first = max(first, 1)
         while first <= last and len(found) < count:
             room, begins = count - len(found), self._begins.get(place, 1)
-            if self.archive is not None and first < begins:
+            if first < begins:
                 found += await self.archive.range(place, first, min(last, begins - 1), count=room)
                 # What the archive does not have either is a hole.
                 first = begins
                 continue
             rows = await self.log.range(place, first, last, count=room)
             whole = _unbroken(rows, first)
-            missing = rows[whole - 1].last + 1 if whole else first
-            if self.archive is None or (rows and whole == len(rows)) or not await self._trimmed(place, missing):
-                return found + rows
             found += rows[:whole]
-            first = missing
+            first = rows[whole - 1].last + 1 if whole else first
+            if first > last or len(found) >= count or await self._trimmed(place, first):
+                continue
+            behind = rows[whole:]
+            # A hole goes to what the log has behind it, or to the log's end: an archive may know more than is true.
+            upto = behind[0].first - 1 if behind else (await self.ends([place]))[place]
+            if first <= min(upto, last):
+                found += await self.archive.range(place, first, min(upto, last), count=count - len(found))
+            if not behind:
+                break
+            first = upto + 1
         return found
 
     async def _trimmed(self, place: Place, ordinal: int) -> bool:

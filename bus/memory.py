@@ -107,7 +107,7 @@ class MemoryBus(MemoryInbox):
                 found.update({task: min(needed)} if needed else {})
         for (group, where), state in self._groups.items():
             if where == place:
-                found[f"group {group}"] = min(self._settled(place, state), self._end(place))
+                found[f"group {group}"] = min(self._unneeded(place, state), self._end(place))
         return found
 
     def _needed(self, task: str, place: Place) -> list[int]:
@@ -127,9 +127,11 @@ class MemoryBus(MemoryInbox):
             return bool(gone)
         task = (partition, reader)
         self._snapshots.pop(task, None)
-        self._former.pop(task, None)
-        known = (self._tokens.pop(task, None), self._positions.pop(task, None), self._leases.pop(task, None))
-        return known != (None, None, None)
+        said = (self._tokens, self._positions, self._leases, self._former)
+        known = any(task in table for table in said)
+        for table in said:
+            table.pop(task, None)
+        return known
 
     # ---- Ledger
 

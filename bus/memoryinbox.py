@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import anyio
 
+from contracts.errors import Unavailable
 from contracts.frames import Frame
 
 from .protocol import Delivery, Entry, Place
@@ -16,6 +17,8 @@ class Group:
 
     def __init__(self, after: int) -> None:
         self.given = after
+        # Up to where everything is settled, as of the last time that something was.
+        self.mark = 0
         # Ordinal of the entry's last event -> consumer, tries, when it was last touched.
         self.pending: dict[int, tuple[str, int, float]] = {}
 
@@ -39,12 +42,20 @@ class MemoryInbox(ABC):
         for place in places:
             self._groups.setdefault((group, place), Group(0))
 
+    async def _grouped(self, group: str, places: Sequence[Place]) -> None:
+        """Where the group was forgotten it is made again, and the caller asks again: as on Redis."""
+        if any((group, place) not in self._groups for place in places):
+            await self.subscribe(group, places)
+            raise Unavailable(f"group {group} was gone", mend="It was made again at its last settled place")
+
     async def fetch(
         self, group: str, consumer: str, places: Sequence[Place], *, count: int, block_s: float = 0
     ) -> list[Delivery]:
+        await self._grouped(group, places)
         found = self._give(group, consumer, places, count)
         if not found and block_s > 0:
             await self._news(block_s)
+            await self._grouped(group, places)
             found = self._give(group, consumer, places, count)
         return found
 
@@ -59,6 +70,7 @@ class MemoryInbox(ABC):
         return found
 
     async def unsettled(self, group: str, consumer: str, place: Place, *, count: int, after: int = 0) -> list[Delivery]:
+        await self._grouped(group, [place])
         pending = self._groups[group, place].pending
         own = [last for last, held in pending.items() if held[0] == consumer and last > after]
         return self._regive(group, consumer, place, sorted(own)[:count])
@@ -73,6 +85,9 @@ class MemoryInbox(ABC):
         count: int,
         of: Collection[str] | None = None,
     ) -> list[Delivery]:
+        if of is not None and not of:
+            return []
+        await self._grouped(group, [place])
         now = anyio.current_time()
         idle = [
             last
@@ -94,6 +109,7 @@ class MemoryInbox(ABC):
     async def touch(
         self, group: str, consumer: str, place: Place, entries: Sequence[Entry], *, tries: int | None = None
     ) -> list[Entry]:
+        await self._grouped(group, [place])
         pending = self._groups[group, place].pending
         ours = [entry for entry in entries if pending.get(entry.last, ("",))[0] == consumer]
         for entry in ours:
@@ -108,21 +124,28 @@ class MemoryInbox(ABC):
         }
 
     async def dismiss(self, group: str, consumer: str, places: Sequence[Place]) -> bool:
+        await self._grouped(group, places)
         return not any(consumer in held for held in (await self.consumers(group, places)).values())
 
     async def settle(self, group: str, place: Place, entry: Entry, outputs: Sequence[tuple[str, Frame]] = ()) -> bool:
-        if self._groups[group, place].pending.pop(entry.last, None) is None:
+        await self._grouped(group, [place])
+        state = self._groups[group, place]
+        if state.pending.pop(entry.last, None) is None:
             return False
+        state.mark = self._oldest(place, state) - 1
         for stream, frame in outputs:
             self._append(Place(stream, place.partition), frame)
         return True
 
     async def settled(self, group: str, places: Sequence[Place]) -> dict[Place, int]:
-        return {place: self._settled(place, self._groups.get((group, place))) for place in places}
+        states = {place: self._groups.get((group, place)) for place in places}
+        return {place: state.mark if state else 0 for place, state in states.items()}
 
-    def _settled(self, place: Place, state: Group | None) -> int:
-        if state is None:
-            return 0
-        if not state.pending:
-            return state.given
-        return next(entry.first for entry in self._streams[place] if entry.last in state.pending) - 1
+    def _oldest(self, place: Place, state: Group) -> int:
+        """The first event that is pending; the one after all that was given where none is."""
+        return next((entry.first for entry in self._streams[place] if entry.last in state.pending), state.given + 1)
+
+    def _unneeded(self, place: Place, state: Group) -> int:
+        """The ordinal up to which the group needs nothing any more."""
+        upto = self._oldest(place, state) - 1
+        return min(upto, state.mark) if state.mark else upto

@@ -70,13 +70,21 @@ async def bounds(history: History, place: Place, since: int, until: int) -> Span
 
 
 async def _hits(history: History, place: Place, span: Span, since: int, until: int) -> Span:
-    """The first and the last page in a range with an event of the time, as ordinals; zeros for none."""
+    """From the first entry in a range with an event of the time to the end of the last page with one; or zeros.
+
+    The beginning is exact, because a replay begins at a saved state before it: the earlier, the more it has to read.
+    """
     first, last, at = 0, 0, span[0]
     while entries := await history.range(place, at, span[1], count=_PAGE):
-        if any(bool(np.any(within(event, since, until))) for event in events_of(entries)):
-            first, last = first or entries[0].first, entries[-1].last
+        if _happened(entries, since, until):
+            first = first or next(entry.first for entry in entries if _happened([entry], since, until))
+            last = entries[-1].last
         at = entries[-1].last + 1
     return first, last
+
+
+def _happened(entries: Sequence[Entry], since: int, until: int) -> bool:
+    return any(bool(np.any(within(event, since, until))) for event in events_of(entries))
 
 
 def events_of(entries: Sequence[Entry]) -> list[AnyEvent]:

@@ -17,6 +17,8 @@ COMMANDS = {
     "up": ("console.up:up", "Run the service: all agents, or some."),
     "demo": ("console.demo:demo", "Show the main job on a simulated plant."),
     "run": ("console.run:run", "Read files to their end and list what was found."),
+    "backtest": ("console.backtest:backtest", "Run a detector over labelled files, and score it."),
+    "detectors": ("console.detectors:detectors", "List the detectors, and show what each of them does."),
     "tail": ("console.tail:tail", "Follow events as they happen."),
     "top": ("console.top:top", "Watch lag, owners and rates."),
     "export": ("console.export:export", "Write the log, or a range of it."),

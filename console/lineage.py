@@ -113,7 +113,8 @@ async def _readings(bus: Bus, partition: int, finding: Finding) -> list[dict[str
             if not isinstance(event, ReadingsEvent):
                 continue
             readings = event.readings
-            ours = [s.asset == finding.asset and s.channel == finding.channel for s in readings.series]
+            # A finding about an asset as a whole has no channel: it is about all of them.
+            ours = [s.asset == finding.asset and finding.channel in ("", s.channel) for s in readings.series]
             ordinals = readings.first + np.arange(len(readings))
             chosen = np.array(ours, bool)[readings.code] & (ordinals >= first) & (ordinals <= last)
             out += rows(ReadingsAccepted(readings.take(np.flatnonzero(chosen))))

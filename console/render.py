@@ -60,5 +60,6 @@ def _what(row: dict[str, Any]) -> str:  # noqa: PLR0911 - one line for each kind
             return f"{row['agent']} could not handle {row['origin']} {row['position']}: {row['reason']}"
         case "ReadingsAcquired" | "ReadingsAccepted":
             return f"{row['value']}"
-    rest = ", ".join(f"{k} {v}" for k, v in row.items() if k in ("source", "readings", "agent", "bundle", "run_id"))
+    shown = ("source", "readings", "agent", "contributions", "bundle", "run_id")
+    rest = ", ".join(f"{k} {v}" for k, v in row.items() if k in shown)
     return rest[:100]

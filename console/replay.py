@@ -16,7 +16,7 @@ from agents.planning import Planner
 from agents.rerun import Rerun
 from agents.topology import Placed, Topology, agent_class
 from bus.scan import FACTS
-from contracts.errors import ConfigError
+from contracts.errors import ConfigError, NotFound
 from contracts.events import ReadingsAcquired
 from contracts.identity import partition_of
 from contracts.instants import EARLIEST, LATEST
@@ -25,7 +25,7 @@ from contracts.settings import AgentSettings, Settings
 from .comparing import Comparison
 from .following import Following, Take
 from .host import Host
-from .incident import opened
+from .incident import Incident, opened
 from .instant import Instant
 from .logs import set_up
 from .options import Choices, Loaded, choices
@@ -63,9 +63,9 @@ def replay(said: Choices, /, bundle: Path | None, **asked: Any) -> int:
         loaded = found.loaded if found else said.load()
         set_up(loaded.settings.log.model_copy(update={"level": "warning"}))
         loaded = Loaded(with_model(loaded.settings, job.model, job.agents), loaded.file)
+        if job.model:
+            _look_for(job.model, loaded.settings.data_dir if found is None else said.data_dir, found)
         if found is not None:
-            if job.model:
-                found.take_model(job.model, said.data_dir)
             job = job.within(*found.span)
             return anyio.run(job.go, loaded, of_archive(found.archive), backend_options={"use_uvloop": True})
         with Host(loaded.settings, attach=True) as host:
@@ -102,6 +102,7 @@ class _Replay:
         passages = await self._planned(topology, chosen, record)
         for note in dict.fromkeys(start.note for passage in passages for start in passage.starts if start.note):
             say(note)
+        say(_begins(passages))
         async with _bar(passages, quiet=self.as_json) as advance:
             if self.diff:
                 comparison = Comparison()
@@ -138,6 +139,18 @@ class _Replay:
         return [passage for passage in found if passage is not None]
 
 
+def _begins(passages: Sequence[Passage]) -> str:
+    """How much there is to do, and how much the saved states spare."""
+    starts = [start for passage in passages for start in passage.starts]
+    saved = sum(start.state is not None for start in starts)
+    events = sum(map(_events, passages))
+    return f"{saved:,} of {len(starts):,} tasks begin at saved states, the others anew; {events:,} events to read"
+
+
+def _events(passage: Passage) -> int:
+    return sum(last - after for after, last in passage.inputs.values())
+
+
 async def _run(following: Following, record: Record, passage: Passage, advance: Callable[[int], None]) -> None:
     await following.begin()
     await following.rerun.run(record.history, passage, advance, following.look)
@@ -164,6 +177,22 @@ def with_model(settings: Settings, digest: str, only: Sequence[str] = ()) -> Set
     return settings.model_copy(update={"agents": agents})
 
 
+def _look_for(digest: str, data_dir: Path | None, incident: Incident | None) -> None:
+    """See that a model is there before anything is run.
+
+    Raises ConfigError when it is not: not found would look like a difference. BundleRefused when it is damaged.
+    """
+    from models.cache import BundleCache
+
+    try:
+        if incident is None:
+            BundleCache(data_dir or Path()).files(digest)
+        else:
+            incident.take_model(digest, data_dir)
+    except NotFound as error:
+        raise ConfigError([f"--model: {error}"], mend="Name the data directory that has it: --data-dir") from error
+
+
 @asynccontextmanager
 async def _bar(passages: Sequence[Passage], *, quiet: bool) -> AsyncIterator[Callable[[int], None]]:
     from rich.progress import Progress
@@ -173,6 +202,5 @@ async def _bar(passages: Sequence[Passage], *, quiet: bool) -> AsyncIterator[Cal
         return
     async with AsyncExitStack() as stack:
         progress = stack.enter_context(Progress(console=notices(), transient=True))
-        total = sum(last - after for passage in passages for after, last in passage.inputs.values())
-        task = progress.add_task("replaying", total=total)
+        task = progress.add_task("replaying", total=sum(map(_events, passages)))
         yield lambda count: progress.advance(task, count)

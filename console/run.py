@@ -39,7 +39,7 @@ log = structlog.get_logger()
 
 _LOOK_S = 0.1
 #: Too many to list; they are counted, and `tocsin export` has them.
-_COUNTED = ("readings.acquired", "readings.accepted")
+_COUNTED = ("readings.acquired", "readings.accepted", "readings.scored")
 _INTERRUPTED = 130
 _SUFFIXES = {".parquet": "parquet", ".pq": "parquet"}
 

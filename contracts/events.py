@@ -6,6 +6,7 @@ to Tocsin itself or in the outside world, at times that no replay can repeat; al
 the configuration alone, and come out the same, byte for byte, whenever the log is read again.
 """
 
+import operator
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -49,6 +50,12 @@ class ReadingsAccepted(ReadingsEvent):
     stream = "readings.accepted"
 
 
+class ReadingsScored(ReadingsEvent):
+    """The accepted readings again, each with its score as the value; written only where that is configured."""
+
+    stream = "readings.scored"
+
+
 class ReadingsRejected(ReadingsEvent):
     """Readings that did not pass, with verdict and what the input said; kept, never used."""
 
@@ -88,7 +95,7 @@ class Finding(Event):
 
 
 class AnomalyDetected(Finding):
-    """A series does not behave as it did."""
+    """A series does not behave as it did; or an asset as a whole, and then ``channel`` is empty."""
 
     stream: ClassVar[str] = "anomalies"
     score: float = Field(ge=0, le=1)
@@ -96,6 +103,10 @@ class AnomalyDetected(Finding):
     reason: str
     value: float
     severity: Severity = "warning"
+    # Left out where it says nothing: the bytes are then those that were written before it existed.
+    contributions: dict[str, float] = Field(
+        default_factory=dict, exclude_if=operator.not_, description="channel -> its share, of an asset as a whole"
+    )
 
 
 class AnomalyCleared(Finding):
@@ -103,6 +114,14 @@ class AnomalyCleared(Finding):
 
     stream: ClassVar[str] = "anomalies"
     lasted: int = Field(description="ns between detection and clearance")
+
+
+class LevelsChanged(Finding):
+    """The levels of an asset's channels changed abruptly, whether or not that is an anomaly."""
+
+    stream: ClassVar[str] = "changes"
+    score: float = Field(ge=0, le=1)
+    contributions: dict[str, float] = Field(description="channel -> its share")
 
 
 class DriftDetected(Finding):

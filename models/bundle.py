@@ -160,8 +160,9 @@ def _opened(files: Mapping[str, bytes], features: FeatureSet | None, kinds: Kind
 
 def _made(component: Component, kinds: Kinds | None) -> golden.Detector:
     from .detectors import DETECTORS
+    from .multivariate import MULTIVARIATE
 
-    table: Kinds = DETECTORS if kinds is None else kinds
+    table: Kinds = {**DETECTORS, **MULTIVARIATE} if kinds is None else kinds
     if component.kind not in table:
         known = ", ".join(sorted(table))
         raise BundleRefused(f"detector {component.kind!r} is not known here; known: {known}")

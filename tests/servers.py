@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -72,7 +73,7 @@ class DebianRedis:
             preexec_fn=tie_to_parent(),  # noqa: PLW1509 - two system calls, nothing that a thread could hold
         )
         deadline = time.monotonic() + 20
-        while not self.socket.exists():
+        while not _listens(self.socket):
             assert self._process.poll() is None, "redis-server ended at its start"
             assert time.monotonic() < deadline, "redis-server did not start"
             time.sleep(0.01)
@@ -82,6 +83,12 @@ class DebianRedis:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(20)
             self._process = None
+
+
+def _listens(path: Path) -> bool:
+    """Whether somebody takes connections: the file is there a moment before."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
 
 
 def kill(server: LiveServer) -> None:

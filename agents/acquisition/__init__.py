@@ -13,10 +13,11 @@ from .follow import Follow
 from .http import HttpPush
 from .parquet import ParquetFile
 from .plant import SIMULATED, Plant
+from .waveform import Waveform
 
-AnySource = Annotated[CsvFile | ParquetFile | Follow | HttpPush | Plant, Field(discriminator="kind")]
+AnySource = Annotated[CsvFile | ParquetFile | Follow | HttpPush | Plant | Waveform, Field(discriminator="kind")]
 
-__all__ = ["Acquisition", "AnySource", "CsvFile", "Follow", "HttpPush", "ParquetFile", "Plant"]
+__all__ = ["Acquisition", "AnySource", "CsvFile", "Follow", "HttpPush", "ParquetFile", "Plant", "Waveform"]
 
 
 class Acquisition(Part):

@@ -1,3 +1,4 @@
-"""The anomaly agent: scores accepted readings with the detector of a model bundle."""
+"""The anomaly agents: score accepted readings with the detector of a model bundle, by series or by asset."""
 
 from .anomaly import Anomaly as Anomaly
+from .assets import Assets as Assets

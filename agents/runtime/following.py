@@ -1,6 +1,6 @@
 """What of a stream a consumer group was never given, because somebody removed it first: found by its ordinals."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from bus.protocol import Entry, Place
 
@@ -40,15 +40,16 @@ class Following:
         """What is missing up to this entry was found, and said."""
         self._last[place] = max(self._last[place], entry.last)
 
-    async def archived(self, place: Place, first: int, last: int) -> list[Entry]:
-        """What the archive has of events that the log has not."""
-        history = self.home.history
-        return await history.range(place, first, last, count=_PAGE) if history and first <= last else []
+    async def archived(self, place: Place, first: int, last: int) -> AsyncIterator[Entry]:
+        """What the archive has of events that the log has not, in order."""
+        while self.home.history is not None and first <= last:
+            found = await self.home.history.range(place, first, last, count=_PAGE)
+            if not found:
+                return
+            for entry in found:
+                yield entry
+            first = found[-1].last + 1
 
-    async def ungiven(self, place: Place, first: int, last: int) -> list[Entry]:
-        """What the archive has of a hole, and the group was not given.
-
-        Nothing is trimmed by us before every group had it: what others of the group settled is not missing.
-        """
-        settled = (await self.home.bus.settled(self.group, [place]))[place]
-        return await self.archived(place, max(first, settled + 1), last)
+    async def settled(self, place: Place) -> int:
+        """The ordinal up to which the group is done. Nothing behind it was trimmed by us."""
+        return (await self.home.bus.settled(self.group, [place]))[place]

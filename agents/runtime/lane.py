@@ -12,6 +12,7 @@ from contracts.frames import MAX_FRAME_READINGS
 
 from ..parts import Processor
 from ..state import dump
+from .backpressure import STOP_AT
 from .filling import filled, holes
 from .handling import Handling
 from .handling import Poisoned as Poisoned
@@ -77,6 +78,22 @@ class Lane:
             )
         if not self._recovery.saved:
             # Without it a recovery would not know what the state was made by, and could compare nothing.
+            await self._save()
+        await self._let_go()
+
+    async def _let_go(self) -> None:
+        """Move the older snapshot here too where memory is short: the log is kept from there on.
+
+        A commit that was refused for lack of memory led here. It would be refused for ever if what was read before it
+        could not be trimmed: snapshots move after commits alone.
+        """
+        bus, partition = self.home.bus, self.place.partition
+        if await bus.fullness() < STOP_AT:
+            return
+        kept = await bus.snapshots(partition, self.task)
+        if min((int(each.position or 0) for each in kept), default=self.position) < self.position:
+            log.warning("memory is short: both snapshots are moved here", task=self.task, position=self.position)
+            await self._save()
             await self._save()
 
     async def _recover(self) -> int:

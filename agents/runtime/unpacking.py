@@ -43,8 +43,10 @@ class Unpacker:
 
     async def _archived(self, place: Place, entry: Entry) -> Entry:
         """An entry that was deleted while it was pending, as the archive has it."""
-        found = await self._following.archived(place, entry.first, entry.last)
-        return next((each for each in found if (each.last, each.count) == (entry.last, entry.count)), entry)
+        async for each in self._following.archived(place, entry.first, entry.last):
+            if (each.last, each.count) == (entry.last, entry.count):
+                return each
+        return entry
 
     def _addressed(self, opened: Opened) -> Iterator[tuple[AnyEvent, int, int]]:
         """The events that may be for us, each with its ordinal and that of the Redriven that it came with.
@@ -97,17 +99,23 @@ class Unpacker:
     async def look_back(self, place: Place, entry: Entry) -> None:
         """Find out whether something before the entry was removed before the group was given it.
 
-        What the archive has of it is put into the log again, for this group alone; the rest is said to be missing.
+        What the archive has of it and nobody settled is put into the log again, for this group alone. What others of
+        the group settled was archived and trimmed since; the rest is said to be missing.
         """
         for first, last in await self._following.missing(place, entry):
-            done = first - 1
-            for older in await self._following.ungiven(place, first, last):
-                await self.home.bus.append(place, list(encode([self._again(place, older)], self.name)))
-                done = older.last
-            if done < last:
-                gap = log_gap(self.name, place, done + 1, last, time=self.home.clock.wall_ns())
-                await self.home.tell(place.partition, self.name, gap)
+            settled, expected = await self._following.settled(place), first
+            async for older in self._following.archived(place, first, last):
+                await self._miss(place, expected, older.first - 1)
+                if older.last > settled:
+                    await self.home.bus.append(place, list(encode([self._again(place, older)], self.name)))
+                expected = older.last + 1
+            await self._miss(place, expected, last)
         self._following.seen(place, entry)
+
+    async def _miss(self, place: Place, first: int, last: int) -> None:
+        if first <= last:
+            gap = log_gap(self.name, place, first, last, time=self.home.clock.wall_ns())
+            await self.home.tell(place.partition, self.name, gap)
 
     def _again(self, place: Place, entry: Entry) -> Redriven:
         return Redriven.of(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 import pyarrow as pa
 from anyio import to_thread
 
-from contracts.errors import CorruptEvent, Unavailable
+from contracts.errors import CorruptEvent, PositionMoved, Unavailable
 
 from ..protocol import Entry, Place, Snapshot
 from .checkpoints import Checkpoints
@@ -93,7 +93,7 @@ class Archive:
     async def add(self, place: Place, entries: Sequence[Entry]) -> Segment:
         """Write entries that follow each other and come after everything archived, and list them.
 
-        Raises ValueError when they do not.
+        Raises PositionMoved when more is archived already, and ValueError when they do not follow each other.
         """
         return await self._run(partial(self._add, place, entries))
 
@@ -173,7 +173,8 @@ class Archive:
         # Two processes may both believe that the place is theirs: the second one finds what the first has written.
         with locked(manifest.path.parent):
             if summary.content.first <= manifest.end:
-                raise ValueError(f"{place} is archived up to {manifest.end}: {summary.content.first} cannot follow")
+                text = f"{place} is archived up to {manifest.end}: {summary.content.first} cannot follow"
+                raise PositionMoved(text, str(manifest.end))
             manifest.tidy()
             file = summary.file(manifest.folder)
             publish(self.folder / file, summary.write)

@@ -43,5 +43,10 @@ class RedisBus(RedisHealth, RedisLog, RedisRetention, RedisLedger, RedisLeases, 
             raise Rewound(text, found, partition=partition, first=int(found or 0) + 1, last=int(known))
         return found
 
+    async def retire(self, partition: int, reader: str) -> bool:
+        # Should it come back, it begins at the beginning, and nothing got lost.
+        self._known.pop((partition, reader), None)
+        return await super().retire(partition, reader)
+
     async def close(self) -> None:
         await self._server.close()

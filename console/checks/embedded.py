@@ -3,6 +3,7 @@
 import re
 import shlex
 import socket
+from pathlib import Path
 from shlex import quote
 
 from bus.embedded import _binary
@@ -16,6 +17,7 @@ ORPHANS = "orphans"
 #: What the server says when it will not read its file, and which one that is.
 _UNREADABLE = re.compile(r"(?:Bad file format|Unexpected end of file) reading the append only file ([\w.-]+?):")
 _TAIL_BYTES = 4096
+_FILES, _MANIFEST = "appendonlydir", "appendonly.aof.manifest"
 
 
 def embedded_server(scene: Scene) -> Finding:
@@ -36,15 +38,32 @@ def embedded_server(scene: Scene) -> Finding:
             f"See {folder / 'valkey.log'}; if nothing moves: kill {running[0].pid}",
             UNAVAILABLE,
         )
-    if scene.store_file.exists() and not (folder / "appendonlydir" / "appendonly.aof.manifest").exists():
-        return fail(
-            SERVER,
-            f"{scene.store_file} knows a log, and {folder / 'appendonlydir'} has none",
-            "The server's files were deleted or moved: it would start empty",
-            f"Restore {folder}, or delete {scene.store_file} to begin a new log",
-            UNAVAILABLE,
-        )
+    if scene.store_file.exists() and not (folder / _FILES / _MANIFEST).exists():
+        return _without_manifest(scene, folder / _FILES)
     return _stopped(scene)
+
+
+def _without_manifest(scene: Scene, files: Path) -> Finding:
+    found = [*files.glob("appendonly.aof.*.base.*"), *sorted(files.glob("appendonly.aof.*.incr.aof"), key=_number)]
+    cause = "The server's files were deleted or moved: it would start empty"
+    if not found:
+        mend = f"Restore {files.parent}, or delete {scene.store_file} to begin a new log"
+        return fail(SERVER, f"{scene.store_file} knows a log, and {files} has none", cause, mend, UNAVAILABLE)
+    kinds = ["b" if ".base." in path.name else "i" for path in found]
+    if kinds.count("b") > 1:
+        mend = f"Restore {files} from a backup: two of its files may be the beginning of the log"
+        return fail(SERVER, f"{files / _MANIFEST} is missing, and what it lists is there", cause, mend, UNAVAILABLE)
+    lines = [f"file {path.name} seq {_number(path)} type {kind}" for path, kind in zip(found, kinds, strict=True)]
+    command = shlex.join(
+        ["sh", "-c", 'printf "%s\\n" "$@" > ' + quote(str((files / _MANIFEST).absolute())), "-", *lines]
+    )
+    mend = f"Keep a copy of {files}, then: {command}"
+    return fail(SERVER, f"{files / _MANIFEST} is missing, and what it lists is there", cause, mend, UNAVAILABLE)
+
+
+def _number(path: Path) -> int:
+    match = re.search(r"\.(\d+)\.", path.name)
+    return int(match[1]) if match else 0
 
 
 def _stopped(scene: Scene) -> Finding:
@@ -54,7 +73,7 @@ def _stopped(scene: Scene) -> Finding:
         return skip(SERVER, "does not run; `tocsin up` starts it")
     # The server's binary is the mending tool too, under another name. It reads the one file, not the manifest:
     # that of Valkey 9.1 does not know the first bytes of its own snapshots.
-    file = scene.server_dir.absolute() / "appendonlydir" / match.group(1)
+    file = scene.server_dir.absolute() / _FILES / match.group(1)
     mend = shlex.join(["bash", "-c", f"exec -a valkey-check-aof {quote(str(_binary()))} --fix {quote(str(file))}"])
     return fail(
         SERVER,

@@ -44,9 +44,9 @@ class Ewma(Detector[EwmaState], frozen=True, extra="forbid"):
     kind: ClassVar[str] = "ewma"
     reasons: ClassVar[tuple[str, ...]] = ("", "far above the moving average", "far below the moving average")
 
-    threshold: float = Field(default=0.69, ge=0, le=1)
+    threshold: float = Field(default=0.69, ge=0, le=1, description="scores from here on are alarms")
     weight: float = Field(default=0.02, gt=0, lt=1, description="of the newest reading in the average")
-    warmup: int = Field(default=50, ge=2)
+    warmup: int = Field(default=50, ge=2, description="readings of a series before its first score")
 
     def start(self) -> EwmaState:
         """State for zero series."""

@@ -48,10 +48,10 @@ class HalfSpaceTrees(Detector[TreesState], frozen=True, extra="forbid"):
     kind: ClassVar[str] = "half_space_trees"
     reasons: ClassVar[tuple[str, ...]] = ("", "a region that was empty in the last window")
 
-    threshold: float = Field(default=0.9, ge=0, le=1)
+    threshold: float = Field(default=0.9, ge=0, le=1, description="scores from here on are alarms")
     window: int = Field(default=100, ge=10, description="readings whose masses are compared")
-    trees: int = Field(default=10, ge=1, le=25)
-    depth: int = Field(default=6, ge=1, le=7)
+    trees: int = Field(default=10, ge=1, le=25, description="whose masses are averaged")
+    depth: int = Field(default=6, ge=1, le=7, description="cuts from the root to a leaf")
 
     def start(self) -> TreesState:
         """State for zero series."""

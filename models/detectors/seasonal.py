@@ -49,9 +49,9 @@ class Seasonal(Detector[SeasonalState], frozen=True, extra="forbid"):
         "far below the usual for this time of the period",
     )
 
-    threshold: float = Field(default=0.69, ge=0, le=1)
+    threshold: float = Field(default=0.69, ge=0, le=1, description="scores from here on are alarms")
     period_s: int = Field(default=86_400, gt=0, description="length of the period in seconds")
-    bins: int = Field(default=48, ge=1, le=1440)
+    bins: int = Field(default=48, ge=1, le=1440, description="equal parts of the period")
     weight: float = Field(default=0.1, gt=0, lt=1, description="of the newest reading in its bin's mean")
     warmup: int = Field(default=3, ge=1, description="readings of a bin before it scores")
 

@@ -160,10 +160,11 @@ def closest_shape(z: F64) -> int:
     centred = np.sort(z - z.mean())
     if len(centred) > 1000:  # a thousand quantiles tell as much, faster
         centred = centred[((np.arange(1000) + 0.5) / 1000 * len(centred)).astype(np.int64)]
+    outliers = 0.02 * _law("t2").density(centred)
     for i, shape in enumerate(SHAPES):
         for scale in (0.8, 1.0, 1.25) if shape.startswith("t") else (1.0,):
             density = _law(shape).density(centred / scale) / scale
-            score = float(np.log(0.98 * density + 0.02 * _law("t2").density(centred)).sum())
+            score = float(np.log(0.98 * density + outliers).sum())
             if score > best:
                 best, where = score, i
     return where

@@ -39,19 +39,21 @@ def _cut(present: F64, states: int) -> F64 | None:
     x = np.sort(present)
     if len(x) > 1000:  # a thousand quantiles tell as much, faster
         x = x[((np.arange(1000) + 0.5) / 1000 * len(x)).astype(np.int64)]
-    means = np.quantile(x, (np.arange(states) + 0.5) / states)
-    spread, share = np.full(states, max(float(x.std()) / states, 1e-12)), np.full(states, 1 / states)
+    means, sd = np.quantile(x, (np.arange(states) + 0.5) / states), float(x.std())
+    spread, share = np.full(states, max(sd / states, 1e-12)), np.full(states, 1 / states)
     for _ in range(80):
-        density = share * np.exp(-0.5 * ((x[:, None] - means) / spread) ** 2) / spread + 1e-300
-        part = density / density.sum(axis=1, keepdims=True)
-        weight = part.sum(axis=0)
+        # A row per part: numpy is many times as fast along rows of a thousand as along rows of two.
+        away = (x - means[:, None]) / spread[:, None]
+        density = share[:, None] * np.exp(-0.5 * away**2) / spread[:, None] + 1e-300
+        part = density / np.add.reduce(density, axis=0)
+        weight = _sums(part)
         if (weight < 0.02 * len(x)).any():
             return None
         old, share = means, weight / len(x)
-        means = (part * x[:, None]).sum(axis=0) / weight
-        spread = np.sqrt((part * (x[:, None] - means) ** 2).sum(axis=0) / weight)
-        spread = np.maximum(spread, 1e-6 * float(x.std()) + 1e-300)
-        if np.abs(means - old).max() < 1e-4 * float(x.std()):
+        means = _sums(part * x) / weight
+        spread = np.sqrt(_sums(part * (x - means[:, None]) ** 2) / weight)
+        spread = np.maximum(spread, 1e-6 * sd + 1e-300)
+        if np.abs(means - old).max() < 1e-4 * sd:
             break
     order = np.argsort(means)
     means, spread = means[order], spread[order]
@@ -59,6 +61,12 @@ def _cut(present: F64, states: int) -> F64 | None:
         return None
     # At equal distance in the parts' own spreads.
     out: F64 = (means[:-1] * spread[1:] + means[1:] * spread[:-1]) / (spread[1:] + spread[:-1])
+    return out
+
+
+def _sums(rows: F64) -> F64:
+    """The sum of each row, term by term from the left: the same bits whatever the length of a processor's vectors."""
+    out: F64 = np.add.accumulate(rows, axis=1)[:, -1]
     return out
 
 

@@ -7,10 +7,9 @@ import numpy as np
 from pydantic import Field
 
 from ..detectors.base import LARGEST, Detector, Flags, Floats, Ints, Key, Scores, State, as_rows, column
-from .training import CHANGE, LEVEL, RECENT, VOICES, clipped, kept, learn, means
+from .training import CHANGE, EARLY, LEVEL, RECENT, VOICES, begin, clipped, kept, learn, means
 
-FAR = 4.0  # scales from the baseline: a score of 0.5
-ABRUPT = 5.0  # scales between neighbouring means: a change of 0.5
+FAR = 4.0  # scales from the baseline, or between neighbouring means: a score of 0.5
 SILENT = 60  # rows of its asset after which a channel that said nothing is left out
 CLIP = 5.0  # ranges of the training beyond the baseline: further away is as good as there
 LEADS = 0.5  # of the largest peak: channels that an alarm is about
@@ -22,7 +21,7 @@ RELAPSE = 0.1  # of the peak
 class LevelsState(State):
     """A row per series; those of assets are indexed by the asset's own number, which is never larger.
 
-    origin   first value: all others are counted from it
+    origin   middle of the first values: all others are counted from it
     seen     readings so far
     heard    row of the asset at the last one
     ring     last readings
@@ -91,10 +90,11 @@ class Levels(Detector[LevelsState], frozen=True, extra="forbid"):
 
     Changes are told beside it: the mean of 20 readings against that of the 20 before, over its scale in training.
 
-    Readings that are absurdly far away are clipped. A channel that was constant in training says nothing. One that is
-    missing in some rows keeps its last distance for 60 rows. Times only order the rows.
+    Readings that are absurdly far away are clipped, but for those of a channel that has never varied. A channel that
+    was constant in training says nothing. One that is missing in some rows keeps its last distance for 60 rows. Times
+    only order the rows.
 
-    Source: own; docs/decisions/DECISION says what was tried.
+    Source: own; docs/decisions/0018-multivariate-detector.md says what was tried.
 
     >>> import numpy as np
     >>> detector = Levels()
@@ -105,9 +105,9 @@ class Levels(Detector[LevelsState], frozen=True, extra="forbid"):
     >>> three = np.arange(3)
     >>> said = [detector.judge(state, 0, three, three, row) for row in noise]
     >>> [(row, each.shares.round(1).tolist()) for row, each in enumerate(said) if each.began]
-    [(507, [0.0, 1.0, 0.0])]
+    [(502, [0.0, 0.9, 0.1])]
     >>> [row for row, each in enumerate(said) if each.ended]
-    [557]
+    [558]
     """
 
     kind: ClassVar[str] = "levels"
@@ -116,7 +116,7 @@ class Levels(Detector[LevelsState], frozen=True, extra="forbid"):
     training: int = Field(default=400, ge=100, le=100_000, description="readings of a channel; they should be clean")
     memories: tuple[float, float] = Field(default=(1000.0, 50.0), description="readings that baselines go back")
     rest: int = Field(default=30, ge=0, description="rows after a change in which no other is told")
-    longest: int = Field(default=20_000, ge=100, description="rows; a longer alarm is the new normal")
+    longest: int = Field(default=2_000, ge=100, description="rows; a longer alarm is the new normal")
 
     def start(self) -> LevelsState:
         """State for zero series."""
@@ -150,7 +150,7 @@ class Levels(Detector[LevelsState], frozen=True, extra="forbid"):
             state.away[members[now - state.heard[members] > SILENT]] = 0.0
             far = state.away[members]
             began, ended = self._turn(state, asset, members, now)
-            self._follow(state, asset, at, x)
+            self._follow(state, asset, members, at, x)
             change, parts = self._abrupt(state, asset, changes, now)
             largest = float(far.max(initial=0.0))
             return Judgement(
@@ -158,14 +158,18 @@ class Levels(Detector[LevelsState], frozen=True, extra="forbid"):
                 _shares(far.max(axis=1, initial=0.0)), change, parts,
             )  # fmt: skip
 
+    def heard(self, state: LevelsState, asset: int, members: Ints) -> int:
+        """How many of an asset's channels spoke lately."""
+        return int((int(state.rows[asset]) - 1 - state.heard[members] <= SILENT).sum())
+
     def _take(self, state: LevelsState, at: Ints, values: Floats, now: int) -> tuple[Floats, Floats]:
-        """The readings from their origin, clipped, and the changes; the channels learn or keep their distances."""
+        """The readings from their origin, clipped (NaN for the very first), and the changes of their channels."""
         seen = state.seen[at]
-        state.origin[at] = np.where(seen == 0, values, state.origin[at])
-        x = values - state.origin[at]
-        young = seen < self.training
-        if young.any():
-            x[young] = clipped(state, at[young], x[young])
+        early, young = seen < EARLY, seen < self.training
+        x = np.where(early, values, values - state.origin[at])
+        learning = young & ~early
+        if learning.any():
+            x[learning] = clipped(state, at[learning], x[learning])
         reach = CLIP * state.span[at]
         center = state.base[at, 0]
         x = np.where(young, x, np.minimum(np.maximum(x, center - reach), center + reach))
@@ -175,11 +179,13 @@ class Levels(Detector[LevelsState], frozen=True, extra="forbid"):
         raw[:, 2] = np.abs(means(state, at, seen + 1, CHANGE) - means(state, at, seen + 1, CHANGE, ago=CHANGE))
         state.away[at] = np.where(young[:, None], 0.0, raw[:, :2] / state.scale[at, :2])
         changes = np.where(young, 0.0, raw[:, 2] / state.scale[at, 2])
-        if young.any():
-            learn(state, at[young], x[young], raw[young], self.training)
+        if learning.any():
+            learn(state, at[learning], x[learning], raw[learning], self.training)
+        if (seen == EARLY - 1).any():
+            begin(state, at[seen == EARLY - 1])
         state.seen[at] += 1
         state.heard[at] = now
-        return x, changes
+        return np.where(early, np.nan, x), changes
 
     def _turn(self, state: LevelsState, asset: int, members: Ints, now: int) -> tuple[bool, bool]:
         """Whether an alarm begins or ends with this row."""
@@ -196,32 +202,32 @@ class Levels(Detector[LevelsState], frozen=True, extra="forbid"):
         back = far < np.maximum(BACK * limit, RELAPSE * peak)
         normal = now - state.since[asset] >= self.longest
         if normal:
-            heard = members[state.seen[members] > 0]
+            heard = members[state.seen[members] >= EARLY]
             state.base[heard] = means(state, heard, state.seen[heard], LEVEL)[:, None]
-        if normal or bool((back | ~_leading(peak)).all()):
+        if normal or bool((back | ~_leading(peak, peak)).all()):
             state.since[asset] = -1
             return False, True
         return False, False
 
-    def _follow(self, state: LevelsState, asset: int, at: Ints, x: Floats) -> None:
+    def _follow(self, state: LevelsState, asset: int, members: Ints, at: Ints, x: Floats) -> None:
         """Let the baselines of the row's channels follow, but for those that lead an alarm."""
         memory = np.minimum(np.array(self.memories), state.seen[at][:, None])
         moved = state.base[at] + (x[:, None] - state.base[at]) / memory
         if state.since[asset] >= 0:
-            top = state.peak[at].max(initial=0.0)
-            moved = np.where(state.peak[at] >= LEADS * top, state.base[at], moved)
-        state.base[at] = moved
+            moved = np.where(_leading(state.peak[at], state.peak[members]), state.base[at], moved)
+        state.base[at] = np.where(np.isnan(x)[:, None], state.base[at], moved)
 
     def _abrupt(self, state: LevelsState, asset: int, changes: Floats, now: int) -> tuple[float, Floats]:
         largest = float(changes.max(initial=0.0))
-        if largest < ABRUPT or now - state.changed[asset] <= self.rest:
+        if largest < FAR or now - state.changed[asset] <= self.rest:
             return 0.0, np.zeros(len(changes))
         state.changed[asset] = now
-        return largest / (largest + ABRUPT), _shares(changes)
+        return largest / (largest + FAR), _shares(changes)
 
 
-def _leading(peak: Floats) -> Flags:
-    out: Flags = (peak >= LEADS * peak.max(initial=0.0)) & (peak > 0)
+def _leading(peak: Floats, among: Floats) -> Flags:
+    """Which peaks are an alarm's own: at least half of the largest among those of its asset."""
+    out: Flags = (peak >= LEADS * among.max(initial=0.0)) & (peak > 0)
     return out
 
 

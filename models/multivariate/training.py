@@ -13,7 +13,8 @@ VOICES = 3  # distance from the slow and from the fast baseline, and change
 SETTLE = 0.375  # share of the training in which nothing is measured
 SHARE = 0.1  # of the training's distances that may exceed the scale's quantile
 NORMAL = 1.645  # the same quantile of the size of normal noise, in standard deviations
-EARLY = 30  # readings that are taken as they are
+EARLY = 30  # readings that are kept until it can be seen which of them are absurd
+ODD = 2  # so many of them at either end do not count for their range
 WIDEN = 2.0  # ranges so far by which a reading may exceed them
 
 
@@ -27,16 +28,32 @@ def kept(length: int) -> int:
     return int(SHARE * (length - settled(length))) + 2
 
 
+def begin(state: Any, at: Ints) -> None:
+    """The origin, range and baselines of channels from their first readings, which stand in the ring as they came."""
+    first = state.ring[at, :EARLY]
+    ranked = np.sort(first, axis=1)
+    origin = ranked[:, EARLY // 2]
+    low, high = ranked[:, ODD] - origin, ranked[:, -1 - ODD] - origin
+    x = _cut(first - origin[:, None], low[:, None], high[:, None])
+    state.origin[at] = origin
+    state.low[at], state.high[at] = x.min(axis=1), x.max(axis=1)
+    state.ring[at, :EARLY] = x
+    state.base[at] = x.mean(axis=1)[:, None]
+
+
 def clipped(state: Any, at: Ints, x: Floats) -> Floats:
     """Readings of channels in training, cut to a bearable distance from the range so far, which they widen."""
-    early = state.seen[at] < EARLY
-    low, high = state.low[at], state.high[at]
-    reach = WIDEN * (high - low)
-    x = np.where(early, x, np.minimum(np.maximum(x, low - reach), high + reach))
-    first = state.seen[at] == 0
-    state.low[at] = np.where(first, x, np.minimum(low, x))
-    state.high[at] = np.where(first, x, np.maximum(high, x))
+    x = _cut(x, state.low[at], state.high[at])
+    state.low[at] = np.minimum(state.low[at], x)
+    state.high[at] = np.maximum(state.high[at], x)
     return x
+
+
+def _cut(x: Floats, low: Floats, high: Floats) -> Floats:
+    reach = WIDEN * (high - low)
+    # Where nothing has varied yet nothing is known to be too much.
+    out: Floats = np.where(reach > 0, np.minimum(np.maximum(x, low - reach), high + reach), x)
+    return out
 
 
 def learn(state: Any, at: Ints, x: Floats, away: Floats, length: int) -> None:
@@ -75,7 +92,7 @@ def _finish(state: Any, at: Ints, count: int) -> None:
 
 
 def means(state: Any, at: Ints, count: Ints, length: int, ago: int = 0) -> Floats:
-    """Mean of the ``length`` readings that end ``ago`` readings before the last of ``count``; of fewer where need be."""
+    """Mean of ``length`` readings, the last of them ``ago`` before the last of ``count``; of fewer at the beginning."""
     number = count[:, None] - 1 - ago - np.arange(length)
     there = number >= 0
     picked = np.where(there, state.ring[at[:, None], number % RECENT], 0.0)

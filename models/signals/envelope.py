@@ -1,6 +1,7 @@
 """The envelope spectrum: how fast something strikes that makes the machine ring at a few kHz."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -77,7 +78,7 @@ def analysis_bands(rate: float, count: int = 6) -> list[tuple[float, float]]:
     [(800, 4459), (4459, 8117), (8117, 11776)]
     """
     edges = np.linspace(rate / 32, 0.46 * rate, count + 1).tolist()
-    return list(zip(edges, edges[1:], strict=False))
+    return list(pairwise(edges))
 
 
 def without_tones(lines: NDArray[np.complex128]) -> NDArray[np.complex128]:
@@ -122,9 +123,7 @@ def over_background(power: Float64, first: int) -> tuple[Float64, Float64]:
     return ratio, number * _INDEPENDENT
 
 
-def _means(
-    power: Float64, low: NDArray[np.int64], high: NDArray[np.int64], number: NDArray[np.int64]
-) -> Float64:
+def _means(power: Float64, low: NDArray[np.int64], high: NDArray[np.int64], number: NDArray[np.int64]) -> Float64:
     sums = np.zeros((len(power), power.shape[-1] + 1))
     np.cumsum(power, axis=-1, out=sums[:, 1:])
     means: Float64 = (sums[:, high] - sums[:, low]) / number

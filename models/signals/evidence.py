@@ -19,7 +19,7 @@ class Found(NamedTuple):
     """What was found in each window.
 
     evidence   float64[windows], decades: in at most one of 10^evidence windows noise alone shows as much, anywhere
-               in the range that was searched and in any of the bands
+               in the range that was searched and in any of the bands; below 0 it says nothing at all
     frequency  float64[windows], Hz, where that was; means nothing where the evidence is small
     """
 
@@ -65,7 +65,7 @@ class Search:
                 better = found.evidence > best.evidence
                 best = Found(*(np.where(better, new, old) for new, old in zip(found, best, strict=True)))
         # Noise gets as many chances as there are candidates.
-        return Found(np.maximum(best.evidence - np.log10(max(tried, 1)), 0.0), best.frequency)
+        return Found(best.evidence - np.log10(max(tried, 1)), best.frequency)
 
     def candidates(self, envelope: Envelope) -> Float64:
         """Hz; so close to each other that the highest harmonic meets every line."""
@@ -119,7 +119,7 @@ def noise_decades(sums: Float64, count: NDArray[np.int64], reference: Float64) -
 def _refined(
     ratio: Float64, lines: NDArray[np.int64], seen: NDArray[np.bool_], multiples: NDArray[np.int64]
 ) -> Float64:
-    """The rate in lines that fits best to the centres of the harmonics: float64[windows] of int64[windows, harmonics]."""
+    """The rate, in lines, that fits best to the centres of the harmonics: float64[windows]."""
     rows = np.arange(len(lines))[:, None]
     last = ratio.shape[-1] - 1
     beside = [ratio[rows, np.clip(lines + step, 0, last)] for step in (-1, 0, 1)]

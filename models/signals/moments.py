@@ -34,18 +34,20 @@ class Moments(NamedTuple):
         >>> [round(float(value[0]), 3) + 0.0 for value in sine]
         [0.707, 1.0, 1.414, 1.5, 0.0]
         """
-        centred = windows - windows.mean(axis=-1, keepdims=True)
-        size = np.abs(centred)
-        peak = size.max(axis=-1)
-        # A mean that is rounded leaves dust of a constant: as small as the last bits of its largest value.
-        constant = windows.max(axis=-1) == windows.min(axis=-1)
-        peak = np.where(constant, 0.0, peak)
+        centred = about_mean(windows)
+        peak = np.abs(centred).max(axis=-1)
         # Scaled by the peak, so that powers of very small or very large values stay in range.
         unit = centred / np.where(peak > 0, peak, 1.0)[..., None]
         square = unit * unit
         second = square.mean(axis=-1)
         third, fourth = (square * unit).mean(axis=-1), (square * square).mean(axis=-1)
-        root = np.sqrt(second)
-        rms = np.where(constant, 0.0, root * peak)
-        defined = np.where(constant | (second == 0), np.nan, second)
-        return cls(rms, peak, 1 / np.sqrt(defined), fourth / defined**2, third / defined**1.5)
+        defined = np.where(second > 0, second, np.nan)
+        return cls(np.sqrt(second) * peak, peak, 1 / np.sqrt(defined), fourth / defined**2, third / defined**1.5)
+
+
+def about_mean(windows: Float64) -> Float64:
+    """float64[windows, samples] less the mean of each window; exactly zero where all samples are the same."""
+    centred: Float64 = windows - windows.mean(axis=-1, keepdims=True)
+    # A mean is rounded. What it leaves of a constant has a spectrum, with lines that look like a fault's.
+    centred[(windows == windows[:, :1]).all(axis=-1)] = 0
+    return centred

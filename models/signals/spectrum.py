@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from contracts.readings import Float64
 
+from .moments import about_mean
+
 #: ISO 20816-1:2016 judges machines by the RMS of vibration velocity between these, in Hz.
 VELOCITY_BAND = (10.0, 1000.0)
 
@@ -30,9 +32,8 @@ class Spectrum:
         """Of float64[windows, samples] at ``rate`` Hz. The taper keeps a strong tone out of the bands beside it."""
         samples = windows.shape[-1]
         taper = 0.5 - 0.5 * np.cos(2 * np.pi / samples * np.arange(samples))
-        centred = windows - windows.mean(axis=-1, keepdims=True)
         # numpy transforms one row after the other, so that a row's bits do not depend on its neighbours.
-        lines: NDArray[np.complex128] = np.fft.rfft(centred * taper, axis=-1)
+        lines: NDArray[np.complex128] = np.fft.rfft(about_mean(windows) * taper, axis=-1)
         lines /= taper.sum()
         return cls(lines, rate, samples)
 

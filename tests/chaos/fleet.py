@@ -17,8 +17,7 @@ from subprocess import DEVNULL, PIPE
 from types import TracebackType
 from typing import Self
 
-from bus.embedded import EmbeddedServer
-from tests.servers import kill
+from .backends import BACKENDS, Backend
 
 ROOT = Path(__file__).parents[2]
 PAUSE_S = 0.004
@@ -34,6 +33,21 @@ SLOTS = {
     }.items()
     for letter in "ab"
 }
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a round is played on."""
+
+    server: str = "valkey"
+    """``valkey``: one embedded server; ``cluster``: three primaries with their replicas."""
+    archive: bool = False
+    """The log is archived in small segments and trimmed at once."""
+    broken: str = ""
+    lease_s: float = 0.6
+    """Short: a round has to be over in seconds."""
+    calm: bool = False
+    """The network loses nothing."""
 
 
 class Nursery:
@@ -88,11 +102,12 @@ class Worker:
 class Fleet:
     """All workers of one round and their server, below a folder of their own."""
 
-    def __init__(self, nursery: Nursery, chance: random.Random, broken: str, *, pause_s: float = PAUSE_S) -> None:
+    def __init__(self, nursery: Nursery, chance: random.Random, scene: Scene, *, pause_s: float = PAUSE_S) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="chaos-", dir="/tmp"))
-        self.server = EmbeddedServer(self.folder / "redis", fsync="always")
+        self.scene = scene
+        self.server: Backend = BACKENDS[scene.server](self.folder)
         self.workers = {slot: Worker(slot, slot) for slot in SLOTS}
-        self._nursery, self._chance, self._broken, self._pause_s = nursery, chance, broken, pause_s
+        self._nursery, self._chance, self._pause_s = nursery, chance, pause_s
 
     def start(self, worker: Worker, *, renamed: bool = False) -> None:
         """Start a worker; ``renamed``: not as the same member in its next life, but as a new one."""
@@ -106,7 +121,11 @@ class Fleet:
             "agents": SLOTS[worker.slot],
             "seed": self._chance.randrange(1 << 30),
             "pause_s": self._pause_s,
-            "broken": self._broken,
+            "broken": self.scene.broken,
+            "replicas": self.server.replicas,
+            "archive": self.scene.archive,
+            "lease_s": self.scene.lease_s,
+            "calm": self.scene.calm,
         }
         worker.pid = self._nursery.start(order)
 
@@ -123,11 +142,6 @@ class Fleet:
             time.sleep(0.005)
         return [worker.slot for worker in workers if worker.alive]
 
-    def kill_server(self) -> None:
-        """End the server at once, and start it again from its files."""
-        kill(self.server)
-        self.server.start()
-
     def __enter__(self) -> Self:
         self.server.start()
         for worker in self.workers.values():
@@ -138,8 +152,6 @@ class Fleet:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.end(list(self.workers.values()), signal.SIGKILL)
-        with suppress(ProcessLookupError):
-            os.kill(self.server.pid, signal.SIGCONT)
         self.server.stop()
 
     def forget(self) -> None:

@@ -15,6 +15,7 @@ import anyio
 
 from agents.parts import Batch, Harvest, Processor, Recorder, Sink
 from agents.topology import Placed, Topology
+from bus.archive import Archive
 from contracts.errors import Diverged
 from contracts.events import (
     AnyEvent,
@@ -160,6 +161,11 @@ def append_line(file: Path, text: str) -> None:
         os.fsync(line)
     finally:
         os.close(line)
+
+
+def archive_in(folder: Path) -> Archive:
+    """The archive of a fleet."""
+    return Archive(folder / "archive", "chaos", PARTITIONS)
 
 
 def topology(folder: Path, *, pause_s: float = 0.0) -> Topology:

@@ -10,20 +10,22 @@ from pathlib import Path
 
 import anyio
 
+from bus.history import History
 from bus.redis.bus import RedisBus
-from bus.redis.server import Server
+from bus.redis.connecting import connect
 from contracts.errors import Unavailable
 
-from .fleet import Fleet, Nursery, Worker
-from .parts import PARTITIONS, READINGS, TASKS
+from .fleet import Fleet, Nursery, Scene, Worker
+from .parts import PARTITIONS, READINGS, TASKS, archive_in
 from .schedule import Disturber, drawn
-from .verdict import problems, undisturbed, undone
+from .verdict import problems, trimmed, undisturbed, undone
 
 MOST_MB = 400
 #: A fleet that handles nothing for so long has got stuck.
 STUCK_S = 12.0
 #: Without progress for so long the next disturbance comes anyway.
 PATIENCE_S = 1.5
+PLAIN = Scene()
 
 
 @dataclass
@@ -47,15 +49,15 @@ class Outcome:
         return f"seed {self.seed}  {self.seconds:.1f} s  {self.peak_mb} MB  [{', '.join(self.done)}]  {verdict}"
 
 
-def play(nursery: Nursery, seed: int, *, broken: str = "", disturbances: int = 4) -> Outcome:
+def play(nursery: Nursery, seed: int, scene: Scene = PLAIN, *, disturbances: int = 4) -> Outcome:
     """One round from its seed. The folder of a round with problems is kept."""
     chance = random.Random(seed)
     outcome = Outcome(seed)
     undisturbed()
     began = time.monotonic()
-    with Fleet(nursery, chance, broken) as fleet:
+    with Fleet(nursery, chance, scene) as fleet:
         # What a broken bus has got stuck in needs no patience.
-        anyio.run(_play, fleet, chance, outcome, disturbances, STUCK_S / 3 if broken else STUCK_S)
+        anyio.run(_play, fleet, chance, outcome, disturbances, STUCK_S / 3 if scene.broken else STUCK_S)
     outcome.seconds = time.monotonic() - began
     if outcome.problems:
         outcome.folder = fleet.folder
@@ -65,7 +67,7 @@ def play(nursery: Nursery, seed: int, *, broken: str = "", disturbances: int = 4
 
 
 async def _play(fleet: Fleet, chance: random.Random, outcome: Outcome, disturbances: int, stuck_s: float) -> None:
-    bus = RedisBus(Server(fleet.server.url), PARTITIONS)
+    bus = RedisBus(connect(fleet.server.url), PARTITIONS)
     async with anyio.create_task_group() as group:
         disturber = Disturber(fleet, chance, group)
         outcome.done = disturber.done
@@ -82,7 +84,13 @@ async def _play(fleet: Fleet, chance: random.Random, outcome: Outcome, disturban
         outcome.problems.append(f"a worker needed {outcome.peak_mb} MB")
     outcome.problems += _lost(workers)
     outcome.problems += [f"{slot} did not stop in 10 s" for slot in fleet.end(workers, signal.SIGTERM)]
-    outcome.problems += await problems(bus, fleet.folder)
+    await bus.close()
+    # Connections of its own: of the others some may still be those of a server that was killed.
+    bus = RedisBus(connect(fleet.server.url), PARTITIONS)
+    log = History(archive_in(fleet.folder), bus) if fleet.scene.archive else bus
+    outcome.problems += await problems(log, fleet.folder)
+    if fleet.scene.archive and not await trimmed(bus):
+        outcome.problems.append("nothing was trimmed: the archive had no part in it")
     await bus.close()
 
 

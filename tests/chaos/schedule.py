@@ -1,6 +1,5 @@
 """What is done to the fleet, by chance from a seed, and when."""
 
-import os
 import random
 import signal
 import time
@@ -51,19 +50,21 @@ class Disturber:
     def __init__(self, fleet: Fleet, chance: random.Random, group: TaskGroup) -> None:
         self.fleet, self.chance, self.group = fleet, chance, group
         self.done: list[str] = []
+        # Of its own: it is drawn from in a thread, beside what goes on here.
+        self._servers = random.Random(chance.random())
 
     async def apply(self, kind: str) -> None:
         """One disturbance; returns when the server answers again."""
         if kind == "kill server":
             self._note(kind)
-            self.fleet.kill_server()
+            await self._kill_server()
         elif kind == "pause server":
             await self._pause_server()
         elif kind == "kill all":
             victims = self._victims(len(self.fleet.workers))
             self.fleet.send(victims, signal.SIGKILL)
             self._note(kind)
-            self.fleet.kill_server()
+            await self._kill_server()
             self._come_back(victims)
         elif kind in ("kill", "kill two"):
             victims = self._victims(2 if kind == "kill two" else 1)
@@ -108,9 +109,11 @@ class Disturber:
 
     async def _pause_server(self) -> None:
         self._note("pause server")
-        os.kill(self.fleet.server.pid, signal.SIGSTOP)
-        await anyio.sleep(self.chance.uniform(*SERVER_PAUSES_S))
-        os.kill(self.fleet.server.pid, signal.SIGCONT)
+        seconds = self.chance.uniform(*SERVER_PAUSES_S)
+        await to_thread.run_sync(self.fleet.server.pause, self._servers, seconds)
+
+    async def _kill_server(self) -> None:
+        await to_thread.run_sync(self.fleet.server.kill, self._servers)
 
     def _victims(self, count: int) -> list[Worker]:
         free = [worker for worker in self.fleet.workers.values() if worker.alive and not worker.busy]

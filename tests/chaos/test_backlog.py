@@ -10,7 +10,7 @@ import pytest
 from bus.protocol import Place
 from bus.redis.bus import RedisBus
 from bus.redis.server import Server
-from tests.chaos.fleet import Fleet, Nursery
+from tests.chaos.fleet import Fleet, Nursery, Scene
 from tests.chaos.parts import PARTITIONS, SINK
 
 PLACES = [Place("notifications", number) for number in range(PARTITIONS)]
@@ -50,7 +50,7 @@ async def catch_up(fleet: Fleet) -> tuple[float, float]:
 
 @pytest.mark.soak
 def test_stopped_sink_catches_up_five_times_as_fast_as_readings_come() -> None:
-    with Nursery() as nursery, Fleet(nursery, random.Random(1), "", pause_s=PAUSE_S) as fleet:
+    with Nursery() as nursery, Fleet(nursery, random.Random(1), Scene(), pause_s=PAUSE_S) as fleet:
         came, caught = anyio.run(catch_up, fleet)
     fleet.forget()
     print(f"came {came:.0f}/s, caught up with {caught:.0f}/s")  # noqa: T201 - the figure

@@ -6,10 +6,15 @@ from collections.abc import Iterator
 import pytest
 
 from tests.chaos.broken import BROKEN
-from tests.chaos.fleet import Nursery
+from tests.chaos.fleet import Nursery, Scene
 from tests.chaos.round import play
 
-ROUNDS = 200
+SCENES = [
+    pytest.param(Scene(), 200, id="plain"),
+    pytest.param(Scene(archive=True), 50, id="archive"),
+    pytest.param(Scene(server="cluster"), 50, id="cluster"),
+    pytest.param(Scene(server="cluster", archive=True), 20, id="archive on a cluster"),
+]
 #: Within so many rounds each broken bus must have been found.
 PATIENCE = 12
 
@@ -38,7 +43,7 @@ def found(nursery: Nursery, name: str, rounds: int, disturbances: int = 4) -> bo
     """Whether a broken bus is found within some rounds."""
     first = fresh_seed()
     for number in range(rounds):
-        outcome = play(nursery, first + number, broken=name, disturbances=disturbances)
+        outcome = play(nursery, first + number, Scene(broken=name), disturbances=disturbances)
         print(outcome)  # noqa: T201 - shown when the test fails
         outcome.forget()
         # To be slow is no proof.
@@ -48,12 +53,13 @@ def found(nursery: Nursery, name: str, rounds: int, disturbances: int = 4) -> bo
 
 
 @pytest.mark.soak
-def test_many_rounds_lose_and_double_nothing(nursery: Nursery) -> None:
+@pytest.mark.parametrize(("scene", "rounds"), SCENES)
+def test_many_rounds_lose_and_double_nothing(nursery: Nursery, scene: Scene, rounds: int) -> None:
     first = fresh_seed()
     failed = []
-    for number in range(ROUNDS):
-        outcome = play(nursery, first + number)
-        print(f"{number + 1}/{ROUNDS}  {outcome}", flush=True)  # noqa: T201 - progress of an hour
+    for number in range(rounds):
+        outcome = play(nursery, first + number, scene)
+        print(f"{number + 1}/{rounds}  {outcome}", flush=True)  # noqa: T201 - progress of an hour
         if outcome.problems:
             failed.append(f"{outcome}, kept in {outcome.folder}")
     assert failed == []

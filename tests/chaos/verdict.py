@@ -13,7 +13,7 @@ import anyio
 from agents.runtime.home import Home
 from agents.supervisor import Supervisor
 from bus.memory import MemoryBus
-from bus.protocol import Bus, Place
+from bus.protocol import Bus, Place, Recorded
 from contracts.events import AgentFailed, DeadLettered, LineageRecorded, LogGap, NotificationFailed, NotificationSent
 from tests.unit.runtime.counting import events, of_type, told
 
@@ -27,10 +27,10 @@ Story = dict[tuple[str, int], list[str]]
 Rows = dict[tuple[int, str], list[tuple[int, int, str]]]
 
 
-async def story(bus: Bus) -> Story:
+async def story(log: Recorded) -> Story:
     """All facts in the log, place by place."""
     return {
-        (stream, number): [told(event) for event in await events(bus, stream, number)]
+        (stream, number): [told(event) for event in await events(log, stream, number)]
         for stream in FACTS
         for number in range(PARTITIONS)
     }
@@ -73,14 +73,20 @@ async def undone(bus: Bus) -> dict[str, int]:
     return {task: count for task, count in left.items() if count}
 
 
-async def problems(bus: Bus, folder: Path) -> list[str]:
+async def trimmed(bus: Bus) -> int:
+    """How many facts are not on the server any more."""
+    places = [Place(stream, number) for stream in FACTS for number in range(PARTITIONS)]
+    return sum(start - 1 for start in (await bus.starts(places)).values())
+
+
+async def problems(log: Recorded, folder: Path) -> list[str]:
     """Everything that is not as it should be."""
-    found = await story(bus)
+    found = await story(log)
     return [
         *_compared(found, undisturbed()),
-        *[text async for text in _unwanted(bus)],
-        *_posted(folder, undisturbed(), [event.key for event in await of_type(bus, NotificationSent)]),
-        *await _books(bus, folder),
+        *[text async for text in _unwanted(log)],
+        *_posted(folder, undisturbed(), [event.key for event in await of_type(log, NotificationSent)]),
+        *await _books(log, folder),
         *_audited(folder),
     ]
 
@@ -95,11 +101,11 @@ def _compared(found: Story, wanted: Story) -> Iterator[str]:
             yield f"{place}: out of order"
 
 
-async def _unwanted(bus: Bus) -> AsyncIterator[str]:
+async def _unwanted(log: Recorded) -> AsyncIterator[str]:
     for kind in (DeadLettered, LogGap, NotificationFailed):
-        for event in (await of_type(bus, kind))[:1]:
+        for event in (await of_type(log, kind))[:1]:
             yield f"{kind.__name__}: {event.model_dump_json()[:300]}"
-    for event in await of_type(bus, AgentFailed):
+    for event in await of_type(log, AgentFailed):
         if not any(word in event.error for word in ("PositionMoved", "Fenced")):
             yield f"AgentFailed: {event.agent} {event.error}"
 
@@ -121,15 +127,15 @@ def _posted(folder: Path, wanted: Story, receipts: list[str]) -> Iterator[str]:
         yield f"receipts: {len(due - set(counted))} missing, {len(doubled)} doubled"
 
 
-async def _books(bus: Bus, folder: Path) -> list[str]:
+async def _books(log: Recorded, folder: Path) -> list[str]:
     """The bookkeeper's files against the log, and its receipts, each event in exactly one."""
     wrong = []
     receipts: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for number in range(PARTITIONS):
-        for event in await events(bus, LineageRecorded.stream, number):
+        for event in await events(log, LineageRecorded.stream, number):
             assert isinstance(event, LineageRecorded)
             receipts[number].append((event.first, event.last))
-        there = [ids(event) for event in await events(bus, "incidents", number)]
+        there = [ids(event) for event in await events(log, "incidents", number)]
         covered = [place for first, last in sorted(receipts[number]) for place in range(first, last + 1)]
         if covered != list(range(1, len(there) + 1)):
             wrong.append(f"books: partition {number} of {len(there)} is recorded as {sorted(receipts[number])}")

@@ -14,26 +14,31 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import pyarrow.parquet  # noqa: F401 - before the fork: each worker would need a while for it
 
+from agents.runtime.archiving import ArchiveRunner
 from agents.runtime.home import Home
 from agents.supervisor import Supervisor
 from bus.embedded import tie_to_parent
-from bus.redis.server import Server
-from contracts.settings import BusSettings
+from bus.history import History
+from bus.redis.connecting import connect
+from contracts.settings import ArchiveSettings, BusSettings, RedisSettings
 
 from .broken import BROKEN
-from .parts import PARTITIONS, topology
+from .parts import PARTITIONS, archive_in, topology
 from .storm import StormyBus
 
 #: A process that grows beyond this does not survive.
 MOST_MEMORY = 2 << 30
+#: Many small files, and nothing stays on the server that may go.
+ARCHIVING = ArchiveSettings(every_s=0.1, most_age_s=0.3, segment_events=60, keep_events=0, checkpoint_s=0.5)
 
 
-def settings() -> BusSettings:
+def settings(lease_s: float = 0.6) -> BusSettings:
     """Short times: a round has to be over in seconds."""
     return BusSettings(
         partitions=PARTITIONS,
-        lease_s=0.6,
+        lease_s=lease_s,
         snapshot_s=0.1,
         read_events=100,
         backoff_s=0.02,
@@ -48,14 +53,18 @@ async def main(order: dict[str, Any]) -> None:
     kind: type[StormyBus] = StormyBus
     if order["broken"]:
         kind = type("BrokenBus", (StormyBus, BROKEN[order["broken"]]), {})
-    server = Server(order["url"], timeout_s=1.0)
-    bus = kind(server, PARTITIONS, random.Random(order["seed"]), folder / "audit")
+    server = connect(order["url"], RedisSettings(wait_replicas=order["replicas"]), timeout_s=1.0)
+    chance = None if order["calm"] else random.Random(order["seed"])
+    bus = kind(server, PARTITIONS, chance, folder / "audit")
     parts = topology(folder, pause_s=order["pause_s"])
-    home = Home(bus, order["owner"], settings())
+    archive = archive_in(folder) if order["archive"] else None
+    home = Home(bus, order["owner"], settings(order["lease_s"]), history=History(archive, bus) if archive else None)
+    archives = archive if "recorder" in order["agents"] else None
+    archiver = ArchiveRunner(home, archives, ARCHIVING, configured=parts.known()) if archives else None
     async with anyio.create_task_group() as group:
         group.start_soon(stop_on_term, home)
         # A batch run: no ticks, whose number depends on the time that passes.
-        await Supervisor(home, parts, parts.only(order["agents"]), live=False).run()
+        await Supervisor(home, parts, parts.only(order["agents"]), live=False, archiver=archiver).run()
         group.cancel_scope.cancel()
     await bus.close()
 

@@ -31,6 +31,7 @@ from console.checks.scene import Limits
 from console.cli import main
 from console.doctor import REAL, examination
 from console.options import Choices
+from contracts.errors import Unavailable
 from contracts.events import AnyEvent, DeadLettered, NotificationDue, PartitionStopped, ReadingsAcquired
 from contracts.frames import encode
 from contracts.readings import Readings, Series
@@ -312,7 +313,13 @@ def test_dead_letters_are_found_with_the_newest_reason(home: Home) -> None:
 def test_a_task_that_stands_still_is_found_until_it_moves(home: Home) -> None:
     home.append(readings(5))
     home.on_bus(read_all("3"))
-    about: dict[str, Any] = {"agent": TASK, "owner": "o", "origin": "readings.acquired", "position": 3, "error": "Diverged: x"}
+    about: dict[str, Any] = {
+        "agent": TASK,
+        "owner": "o",
+        "origin": "readings.acquired",
+        "position": 3,
+        "error": "Diverged: x",
+    }
     home.append(PartitionStopped.of(cause="c", time=1, asset=TASK, **about))
     found = look(home.choices)["log.stopped"]
     assert (found.status, found.found) == ("warn", f"stands still: {TASK} on partition 0")
@@ -395,6 +402,42 @@ def test_a_damaged_file_of_the_server_is_found_with_the_line_that_mends_it(home:
     subprocess.run(line, check=True, input=b"y\n", stdout=subprocess.DEVNULL, timeout=30)
     home.server.start()
     assert wrong(look(home.choices)).keys() == {"log.lag"}, "nobody reads in this test"
+    assert home.redis("HGET", "tocsin:{0}:ledger", "end:readings.acquired") == b"3"
+
+
+@pytest.mark.parametrize("where", ["middle", "tail"])
+def test_zeros_in_the_middle_are_mended_up_to_there_and_a_cut_tail_needs_no_mending(home: Home, where: str) -> None:
+    for count in (3, 4, 5):
+        home.append(readings(count))
+    home.server.stop()
+    file = next((home.data_dir / "redis" / "appendonlydir").glob("*.incr.aof"))
+    data = file.read_bytes()
+    half = data.rindex(b"readings.acquired", 0, data.rindex(b"readings.acquired"))
+    file.write_bytes(data[: len(data) - 5] if where == "tail" else data[:half] + b"\0" * 64 + data[half + 64 :])
+    if where == "middle":
+        with pytest.raises(Unavailable, match="did not start"):
+            home.server.start()
+        home.server.stop()
+        line = shlex.split(look(home.choices)["embedded-server"].mend.partition("then: ")[2])
+        subprocess.run(line, check=True, input=b"y\n", stdout=subprocess.DEVNULL, timeout=30)
+    home.server.start()
+    assert wrong(look(home.choices)).keys() == {"log.lag"}, "nobody reads in this test"
+    assert home.redis("HGET", "tocsin:{0}:ledger", "end:readings.acquired") in (b"3", b"7"), (
+        "what was before the damage"
+    )
+
+
+def test_a_list_of_files_that_is_gone_is_told_with_its_content(home: Home) -> None:
+    home.append(readings(3))
+    home.server.stop()
+    manifest = home.data_dir / "redis" / "appendonlydir" / "appendonly.aof.manifest"
+    content = manifest.read_text()
+    manifest.unlink()
+    found = look(home.choices)["embedded-server"]
+    assert (found.status, "appendonly.aof.manifest is missing" in found.found) == ("fail", True)
+    subprocess.run(shlex.split(found.mend.partition("then: ")[2]), check=True, timeout=30)
+    assert manifest.read_text().split() == content.split()
+    home.server.start()
     assert home.redis("HGET", "tocsin:{0}:ledger", "end:readings.acquired") == b"3"
 
 

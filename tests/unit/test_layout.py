@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -212,11 +213,17 @@ IN_SERVICE: tuple[Rule, ...] = (short_enough, no_utils, no_environment, no_clock
 
 def sources(*folders: str) -> list[Source]:
     found = sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
-    return [Source(path.relative_to(ROOT).as_posix(), path.read_text("utf-8")) for path in found]
+    return [source(path) for path in found]
+
+
+@cache
+def source(path: Path) -> Source:
+    """A file, read and parsed once for all rules."""
+    return Source(path.relative_to(ROOT).as_posix(), path.read_text("utf-8"))
 
 
 def findings(rule: Rule, files: list[Source]) -> list[str]:
-    return [finding for source in files for finding in rule(source)]
+    return [finding for file in files for finding in rule(file)]
 
 
 def listed(problems: list[str]) -> str:

@@ -63,3 +63,5 @@ class BusMachine(OwnerRules, ConsumerRules):
             for place in READ_BY_GROUP
         }
         assert self.run(self.bus.consumers(GROUP, READ_BY_GROUP)) == held
+        marks = {place: self.model.marks.get(place, 0) for place in READ_BY_GROUP}
+        assert self.run(self.bus.settled(GROUP, READ_BY_GROUP)) == marks

@@ -1,13 +1,18 @@
 """Consumers of a group: they fetch, hold, take over and settle, also twice and also what is not theirs."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from bus.protocol import Delivery, Entry, Place
+from contracts.errors import Unavailable
 from tests.integration.bus.frames import numbers
 from tests.integration.bus.model import GROUP, READ_BY_GROUP, RECEIPTS, Held, Machine, counts, grouped, owners
+
+T = TypeVar("T")
 
 
 class ConsumerRules(Machine):
@@ -19,11 +24,41 @@ class ConsumerRules(Machine):
     def subscribe(self) -> None:
         self.run(self.bus.subscribe(GROUP, READ_BY_GROUP))
         for place in READ_BY_GROUP:
-            self.model.given.setdefault(place, 0)
+            self.model.make_group(place)
+
+    @precondition(lambda self: self.destroy_group)
+    @rule(place=grouped)
+    def destroy(self, place: Place) -> None:
+        """Another program removes the group."""
+        assert self.destroy_group
+        self.run(type(self).destroy_group(self.bus, place))
+        self.model.lose_group(place)
+
+    @rule(place=grouped)
+    def retire_group(self, place: Place) -> None:
+        """Forgotten for good; should it come back, it begins at the beginning."""
+        if not self.model.ends[place]:
+            return
+        known = place in self.model.given or place in self.model.marks
+        assert self.run(self.bus.retire(place.partition, f"group {GROUP}")) is known
+        self.model.lose_group(place)
+        self.model.marks.pop(place, None)
+
+    def _asked(self, work: Awaitable[T], *places: Place) -> T | None:
+        """The reply; None where the group was gone: it is made again, and the reply says so."""
+        if all(place in self.model.given for place in places):
+            return self.run(work)
+        with pytest.raises(Unavailable, match=f"group {GROUP} was gone"):
+            self.run(work)
+        for place in places:
+            self.model.make_group(place)
+        return None
 
     @rule(consumer=owners, count=counts)
     def fetch(self, consumer: str, count: int) -> None:
-        found = self.run(self.bus.fetch(GROUP, consumer, READ_BY_GROUP, count=count))
+        found = self._asked(self.bus.fetch(GROUP, consumer, READ_BY_GROUP, count=count), *READ_BY_GROUP)
+        if found is None:
+            return
         for place in READ_BY_GROUP:
             new = [row for row in self.model.streams[place] if row[0] > self.model.given[place]][:count]
             mine = [item for item in found if item.place == place]
@@ -41,12 +76,18 @@ class ConsumerRules(Machine):
 
     @rule(consumer=owners, place=grouped, count=counts, after=st.integers(0, 6))
     def ask_again(self, consumer: str, place: Place, count: int, after: int) -> None:
-        found = self.run(self.bus.unsettled(GROUP, consumer, place, count=count, after=after))
-        self._taken(place, consumer, found, lambda held: held.consumer == consumer, count, after)
+        found = self._asked(self.bus.unsettled(GROUP, consumer, place, count=count, after=after), place)
+        if found is not None:
+            self._taken(place, consumer, found, lambda held: held.consumer == consumer, count, after)
 
     @rule(consumer=owners, place=grouped, count=counts, of=st.none() | st.lists(owners, unique=True))
     def claim(self, consumer: str, place: Place, count: int, of: list[str] | None) -> None:
-        found = self.run(self.bus.claim(GROUP, consumer, place, idle_s=0, count=count, of=of))
+        if of == []:
+            assert self.run(self.bus.claim(GROUP, consumer, place, idle_s=0, count=count, of=of)) == []
+            return
+        found = self._asked(self.bus.claim(GROUP, consumer, place, idle_s=0, count=count, of=of), place)
+        if found is None:
+            return
         may = [name for name in of if name != consumer] if of is not None else None
         if may is None or len(may) < 2:
             self._taken(
@@ -110,10 +151,13 @@ class ConsumerRules(Machine):
     def _settle(self, place: Place, entry: Entry, receipts: int) -> None:
         rows, outputs = self.made([(RECEIPTS, 1)] * receipts)
         first = entry.last in self.model.pending[place]
-        assert self.run(self.bus.settle(GROUP, place, entry, outputs)) is first
+        done = self._asked(self.bus.settle(GROUP, place, entry, outputs), place)
+        assert done is None or done is first
         if first:
             assert (place, entry.last) not in self.model.settled
             self.model.settled.add((place, entry.last))
-            del self.model.pending[place][entry.last]
+            pending = self.model.pending[place]
+            del pending[entry.last]
+            self.model.marks[place] = pending[min(pending)].entry.first - 1 if pending else self.model.given[place]
             for stream, values in rows:
                 self.model.append(Place(stream, place.partition), values)

@@ -100,6 +100,19 @@ class OwnerRules(Machine):
             self.known.pop((owner, lane), None)
             self.signs.pop((owner, lane), None)
 
+    @rule(lane=lanes)
+    def retire(self, lane: Lane) -> None:
+        """Forgotten for good; before, everybody who worked on it was stopped, and nothing is on its way."""
+        for owner in list(self.known):
+            if owner[1] == lane:
+                del self.known[owner]
+                self.signs.pop(owner, None)
+        self.sent = [row for row in self.sent if (row[0].partition, row[0].task) != lane]
+        assert self.run(self.bus.retire(*lane)) is self.model.known(lane)
+        for table in (self.model.tokens, self.model.leases, self.model.positions, self.model.former):
+            table.pop(lane, None)  # type: ignore[attr-defined] # mypy sees what all of them have in common: object
+        self.model.snapshots[lane] = []
+
     # ---- commits
 
     @rule(owner=owners, lane=lanes, forward=counts, cut=cuts)

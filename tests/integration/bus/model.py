@@ -59,7 +59,10 @@ class Model:
     leases: dict[Lane, tuple[str, int, int]] = field(default_factory=dict)
     former: dict[Lane, Former] = field(default_factory=lambda: defaultdict(lambda: Former("", "")))
     snapshots: dict[Lane, list[Snapshot]] = field(default_factory=lambda: defaultdict(list))
+    #: Where the group is there: what it was given.
     given: dict[Place, int] = field(default_factory=dict)
+    #: Where the group is made anew if it gets lost.
+    marks: dict[Place, int] = field(default_factory=lambda: defaultdict(int))
     pending: dict[Place, dict[int, Held]] = field(default_factory=lambda: defaultdict(dict))
     settled: set[tuple[Place, int]] = field(default_factory=set)
 
@@ -86,7 +89,24 @@ class Model:
         if place in self.given:
             rows = [last - len(values) for last, values in self.streams[place] if last in self.pending[place]]
             found += [self.given[place], *rows]
+        if self.marks.get(place):
+            found.append(self.marks[place])
         return found
+
+    def known(self, lane: Lane) -> bool:
+        """Whether anything tells of a task."""
+        return lane in self.tokens or lane in self.leases or any((self.positions[lane], *self.former[lane]))
+
+    def lose_group(self, place: Place) -> None:
+        """The group is gone; what it was at work on goes with it."""
+        self.given.pop(place, None)
+        self.pending[place].clear()
+
+    def make_group(self, place: Place) -> None:
+        """Where it is missing: what was settled out of order comes again."""
+        if place not in self.given:
+            self.given[place] = mark = self.marks[place]
+            self.settled = {row for row in self.settled if row[0] != place or row[1] <= mark}
 
     def refusal(self, commit: Commit) -> type[CommitRefused] | None:
         lane = (commit.partition, commit.task)
@@ -99,6 +119,8 @@ class Machine(RuleBasedStateMachine):
     """A bus and its model side by side. ``make`` gives an empty bus."""
 
     make: Callable[[], Awaitable[Bus]]
+    #: As another program does it; None: none can get there.
+    destroy_group: Callable[[Bus, Place], Awaitable[object]] | None = None
 
     def __init__(self) -> None:
         super().__init__()

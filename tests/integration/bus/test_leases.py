@@ -2,7 +2,7 @@
 
 import pytest
 
-from bus.protocol import Bus, Commit
+from bus.protocol import Bus, Commit, Snapshot
 from bus.redis.bus import RedisBus
 from contracts.errors import Unavailable
 
@@ -114,6 +114,8 @@ async def test_owners_keep_what_they_own_when_the_server_has_no_memory_left(redi
         assert second == token + 1
         assert await redis_bus.fence(0, TASK, second) == ""
         await redis_bus.begin(0, TASK, second, "a life")
+        for position in ("0", "1"):
+            await redis_bus.save(0, TASK, second, Snapshot(position, b"state"))
         await redis_bus.advance(Commit(0, TASK, second, "", "1"))
     finally:
         await redis_bus._server.call("CONFIG", "SET", "maxmemory", "512mb")

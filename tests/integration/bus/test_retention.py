@@ -1,10 +1,15 @@
 """Retention: what a reader needs stays, whoever the reader is; all else goes."""
 
+from pathlib import Path
+
 import pytest
 
 from bus import keys
+from bus.archive import Archive
+from bus.history import History
 from bus.protocol import Bus, Commit, Place, Snapshot
 from bus.redis.bus import RedisBus
+from bus.redis.log import entry_id
 from contracts.errors import Fenced, PositionMoved, Unavailable
 from tests.integration.bus.frames import STREAM, everything, frame, numbers
 
@@ -187,3 +192,16 @@ async def test_room_is_made_when_there_is_no_memory_left(redis_bus: RedisBus) ->
         assert await redis_bus.trim(PLACE, 99) == 8
     finally:
         await call("CONFIG", "SET", "maxmemory", before)
+
+
+async def test_what_somebody_deleted_in_the_middle_is_read_from_the_archive(
+    redis_bus: RedisBus, tmp_path: Path
+) -> None:
+    await fill(redis_bus)
+    whole = await redis_bus.range(PLACE, 1, 10, count=99)
+    history = History(Archive(tmp_path, "log", redis_bus.partitions), redis_bus)
+    assert history.archive is not None
+    await history.archive.add(PLACE, whole[:4])
+    for entry in (whole[1], whole[2], whole[4]):
+        await redis_bus._server.call("XDEL", keys.stream(PLACE), entry_id(entry))
+    assert await history.range(PLACE, 1, 10, count=99) == whole[:4], "the last one was in no archive yet"

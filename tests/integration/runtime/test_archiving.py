@@ -178,6 +178,23 @@ async def test_two_archivers_share_the_partitions_and_write_nothing_twice(bus: B
         assert numbers(found) == list(range(1, EVENTS + 1))
 
 
+async def test_a_file_that_a_former_owner_still_writes_is_met_with_a_second_look(bus: Bus, tmp_path: Path) -> None:
+    """It had begun before its lease was given away, and ends behind our back."""
+    await fill(bus, 1, 30)
+    async with archiving(bus, tmp_path, settings(segment_events=40, most_age_s=1000)) as runner:
+        await until(partial(_opened, runner))
+        left = await Archive(tmp_path, bus.identity).add(PLACE, await bus.range(PLACE, 1, 20, count=99))
+        await fill(bus, 31)
+        await until(partial(_archived, bus, 0))
+    assert (await Archive(tmp_path).segments(PLACE))[0] == left
+    await whole(bus, tmp_path)
+
+
+async def _opened(runner: ArchiveRunner) -> bool:
+    # The second of the two streams: the first one was looked at then.
+    return Place(SegmentArchived.stream, 0) in runner.positions
+
+
 async def _archived(bus: Bus, partition: int) -> bool:
     return await bus.position(partition, task_of(STREAM)) == str(EVENTS)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from agents.acquisition import Acquisition, CsvFile, Follow, HttpPush, ParquetFile, Plant
+from agents.acquisition import Acquisition, CsvFile, Follow, HttpPush, ParquetFile, Plant, Waveform
 
 
 def test_the_kind_says_which_source_it_is() -> None:
-    """Each of the five, with its settings; a plant is called what it is."""
+    """Each of the six, with its settings; a plant is called what it is."""
     agent = Acquisition.model_validate(
         {
             "sources": {
@@ -21,15 +21,17 @@ def test_the_kind_says_which_source_it_is() -> None:
                 "d": {"kind": "http", "port": 1234},
                 "e": {"kind": "plant", "machines": ["fan"]},
                 "sim-f": {"kind": "plant", "steps": 9},
+                "g": {"kind": "waveform", "path": "x.wav", "start": "2026-01-02T03:04:05Z"},
             }
         }
     )
     parts = agent.parts("acquisition")
     assert {name: type(part) for name, part in parts.items()} == {
         "a": CsvFile, "b": ParquetFile, "c": Follow, "d": HttpPush, "sim-e": Plant, "sim-f": Plant,
+        "g": Waveform,
     }  # fmt: skip
     assert {name: part.endless for name, part in agent.sources.items()} == {
-        "a": False, "b": False, "c": True, "d": True, "e": True, "sim-f": False,
+        "a": False, "b": False, "c": True, "d": True, "e": True, "sim-f": False, "g": False,
     }  # fmt: skip
 
 
@@ -43,6 +45,10 @@ def test_the_kind_says_which_source_it_is() -> None:
         ({"s": {"kind": "csv", "path": "x", "zone": "../../etc/passwd"}}, "no such time zone"),
         ({"s": {"kind": "csv", "path": "x", "asset": "a/b"}}, "must be a name"),
         ({"s": {"kind": "csv", "path": "x", "delimiter": "."}}, "Input should be"),
+        ({"s": {"kind": "waveform", "path": "x"}}, "Field required"),
+        ({"s": {"kind": "waveform", "path": "x", "start": "2026-01-02T03:04:05"}}, "names no time zone"),
+        ({"s": {"kind": "waveform", "path": "x", "start": "2026-01-02T03:04:05Z", "names": ["a", "a"]}}, "different"),
+        ({"s": {"kind": "waveform", "path": "x", "start": "2026-01-02T03:04:05Z", "rate": 0}}, "greater than 0"),
         ({"a/b": {"kind": "csv", "path": "x"}}, "no names for a source"),
         ({"p": {"kind": "plant"}, "sim-p": {"kind": "plant"}}, "two sources would be called 'sim-p'"),
     ],

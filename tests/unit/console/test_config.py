@@ -60,7 +60,7 @@ def test_what_we_ship_has_no_errors(run: Any, file: Path) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert {path.stem for path in SHIPPED} == {"default", "plant", "files", "follow", "external-servers"}
+    assert {path.stem for path in SHIPPED} == {"default", "plant", "files", "follow", "external-servers", "bearing"}
 
 
 def test_every_error_is_listed_at_once_with_its_line(run: Any, tmp_path: Path) -> None:
@@ -197,5 +197,5 @@ def test_check_names_each_file_that_is_out_of_date_and_writes_nothing(run: Any, 
 def test_every_built_in_agent_is_in_the_schema_of_the_settings() -> None:
     document = json.loads(schemas()["settings.json"])
     agents = document["properties"]["agents"]["properties"]
-    assert set(agents) == {"acquisition", "validation", "anomaly", "drift", "notification", "coordinator"}
+    assert set(agents) == {"acquisition", "validation", "anomaly", "assets", "drift", "notification", "coordinator"}
     assert "lateness_s" in document["$defs"]["Validation"]["properties"]

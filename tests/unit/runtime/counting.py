@@ -11,7 +11,7 @@ from agents.clock import Clock
 from agents.parts import Harvest, Processor, Source
 from agents.runtime.home import Home
 from agents.runtime.processing import ProcessorRunner
-from bus.protocol import Bus, Commit, Place
+from bus.protocol import Bus, Commit, Place, Recorded
 from contracts.errors import Unavailable
 from contracts.events import (
     AnyEvent,
@@ -111,7 +111,7 @@ async def feed(bus: Bus, readings: Readings, cut: int, task: str = "source:plant
             await bus.commit(Commit(partition, task, 1, "", "1", frames))
 
 
-async def events(bus: Bus, stream: str, partition: int) -> list[AnyEvent]:
+async def events(bus: Recorded, stream: str, partition: int) -> list[AnyEvent]:
     """All events of a place; readings one by one, so that frames do not matter."""
     found: list[AnyEvent] = []
     for entry in await bus.range(Place(stream, partition), 1, 10**9, count=10**6):
@@ -141,7 +141,7 @@ async def story(bus: Bus, *streams: str) -> list[str]:
     ]
 
 
-async def of_type(bus: Bus, kind: type[Any], stream: str = "") -> list[Any]:
+async def of_type(bus: Recorded, kind: type[Any], stream: str = "") -> list[Any]:
     """All events of a type, in all partitions."""
     name = stream or kind.stream
     return [

@@ -7,6 +7,8 @@ import pytest
 
 from agents.notification.notifier import Notifier
 from agents.runtime.backpressure import Brakes, Reader
+from agents.runtime.lane import Lane
+from agents.state import dump
 from agents.topology import Placed, Topology
 from bus.memory import MemoryBus
 from bus.protocol import Commit, Place
@@ -140,3 +142,21 @@ def test_followers_are_all_who_read_what_follows_from_the_readings() -> None:
     assert Reader("validation<readings.acquired", INPUT) in found
     assert Reader("counter<readings.acquired", INPUT) in found
     assert Reader("notifier<incidents", "incidents") in found, "two steps down"
+
+
+@pytest.mark.parametrize(("full", "gone"), [(0.9, 100), (0.5, 0)])
+async def test_lane_that_begins_again_for_lack_of_memory_lets_go_of_what_it_has_read(full: float, gone: int) -> None:
+    bus = Filling(full)
+    await feed(bus, plant(100), 100)
+    place = Place(INPUT, 0)
+    first = Lane(home(bus), Counter(), f"counter<{INPUT}", place, 1)
+    await first.open()
+    await first.step_or_bury((await bus.read({place: 0}, count=100))[place])
+    assert await bus.trim(place, 100) == 0, "its snapshot is from before"
+    again = Lane(home(bus), Counter(), f"counter<{INPUT}", place, 2)
+    await again.open()
+    assert again.position == 100
+    assert await bus.trim(place, 100) == gone
+    third = Lane(home(bus), Counter(), f"counter<{INPUT}", place, 3)
+    await third.open()
+    assert dump(third.state) == dump(again.state) == dump(first.state)

@@ -2,6 +2,8 @@
 
 from base64 import b64decode
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -9,11 +11,15 @@ import pytest
 from pydantic import PrivateAttr
 
 from agents.parts import Sink
+from agents.runtime.following import Following
 from agents.runtime.home import Home
 from agents.runtime.sinking import SinkRunner
+from agents.runtime.unpacking import Unpacker
+from bus.archive import Archive
+from bus.history import History
 from bus.memory import MemoryBus
 from bus.protocol import Bus, Place
-from contracts.events import DeadLettered, NotificationDue, NotificationFailed, NotificationSent
+from contracts.events import DeadLettered, LogGap, NotificationDue, NotificationFailed, NotificationSent, Redriven
 from contracts.frames import Frame, decode, encode
 from tests.unit.runtime.counting import Fragile, Hands, home, of_type
 
@@ -85,6 +91,27 @@ async def test_each_event_is_delivered_once_with_one_receipt() -> None:
         (f"key {subject}", due(subject).id, 1, "pager") for subject in "abcd"
     ]
     assert runner.delivered == 4
+
+
+async def test_what_others_settled_and_the_archive_took_is_not_missing(tmp_path: Path) -> None:
+    """A member that slept, or only got nothing for a while, finds a hole that is none."""
+    bus, archive = MemoryBus(1), Archive(tmp_path)
+    surroundings = replace(home(bus), history=History(archive, bus))
+    following = Following(surroundings, "pager", [PLACE])
+    unpacker = Unpacker(surroundings, "pager", pager(), following)
+    await following.begin()
+    await posted(bus, *map(str, range(100)))
+    await bus.subscribe("pager", [PLACE])
+    for delivery in await bus.fetch("pager", "two", [PLACE], count=90):
+        await bus.settle("pager", PLACE, delivery.entry)
+    for first, last in ((1, 70), (73, 100)):
+        await archive.add(PLACE, await bus.range(PLACE, first, last, count=100))
+    del bus._streams[PLACE][:99]
+    (newest,) = await bus.range(PLACE, 100, 100, count=1)
+    await unpacker.look_back(PLACE, newest)
+    assert [(gap.first, gap.last) for gap in await of_type(bus, LogGap)] == [(71, 72)], "nobody has these"
+    again = [event.position for event in await of_type(bus, Redriven, STREAM)]
+    assert again == list(range(91, 100)), "nobody was given these"
 
 
 async def test_failed_delivery_is_tried_again_and_settled_with_one_receipt() -> None:

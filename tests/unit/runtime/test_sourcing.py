@@ -341,7 +341,7 @@ async def test_source_that_was_stopped_before_its_first_harvest_begins_at_the_be
     class Late(Shelf):
         async def harvests(self, name: str, resume: str | None) -> AsyncIterator[Harvest]:
             resumes.append(resume)
-            await anyio.sleep(0.1 if len(resumes) == 1 else 0)
+            await anyio.sleep(60 if len(resumes) == 1 else 0)
             async for harvest in super().harvests(name, resume):
                 yield harvest
 
@@ -350,7 +350,8 @@ async def test_source_that_was_stopped_before_its_first_harvest_begins_at_the_be
     surroundings = home(bus)
     async with anyio.create_task_group() as group:
         group.start_soon(runner(surroundings, Late()).run)
-        await anyio.sleep(0.02)
+        while not resumes:
+            await anyio.sleep(0.001)
         surroundings.stop.set()
     await runner(home(bus), Late()).run()
     assert resumes == [None, None]
