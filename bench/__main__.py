@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BENCHES: tuple[tuple[str, tuple[str, ...], bool], ...] = (
     ("bench.bus", ("--quick",), False),
     ("bench.detectors", (), False),
+    ("bench.pipeline", ("--quick",), False),
     ("bench.bearings", ("--seeds", "5"), False),
     ("bench.nab", (), True),
     ("bench.skab", (), True),

@@ -3,8 +3,11 @@
     python -m bench.detectors [--kind records ...] [--seconds 3] [--json]
 
 Series arrive in lockstep: one tick holds one reading of each. `numpy` is the limit: a moving average,
-a comparison and a sum per reading. After a warm-up the ticks are timed one by one; `p99_ms` is the
+a comparison and a sum per reading. `river` is the peer: its half-space trees with the scaling that they need,
+one reading at a time; it has no other way. After a warm-up the ticks are timed one by one; `p99_ms` is the
 tick's 99th percentile, `aged` the rate after many more readings (the cost must not grow with age).
+`vs_numpy` and `vs_river` are ratios of rates. `us_by_age` says what a reading of one series costs, in batches
+of 256 of a random walk, which never repeats itself, after so many readings.
 """
 
 import argparse
@@ -12,6 +15,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,7 @@ sys.path.insert(0, str(ROOT))
 from models.detectors import DETECTORS, score_batch  # noqa: E402  # after the path is set
 
 Tick = Callable[[int], object]
+AGES = (1_000, 10_000, 100_000, 1_000_000)
 PERIOD = 1021  # prime, so that no detector's window falls in step with it
 
 
@@ -92,9 +97,52 @@ def batch_rate(kind: str, seconds: float) -> float:
     return measured(tick, 256, seconds, 8)[0]["readings_per_s"]
 
 
-def bench(kinds: list[str], series: int, seconds: float) -> dict[str, Any]:
+def river_rate(seconds: float) -> float | None:
+    """Readings per second of river's half-space trees; None where river is not installed."""
+    if find_spec("river") is None:
+        print("river is not installed: vs_river is null", file=sys.stderr)
+        return None
+    from river import anomaly, preprocessing
+
+    model: Any = preprocessing.MinMaxScaler() | anomaly.HalfSpaceTrees(seed=42)
+    values = signal(1)[:, 0].tolist()
+
+    def tick(t: int) -> None:
+        for value in values[t % 10 * 100 : t % 10 * 100 + 100]:
+            model.score_one({"x": value})
+            model.learn_one({"x": value})
+
+    for t in range(10):
+        tick(t)
+    return measured(tick, 100, seconds)[0]["readings_per_s"]
+
+
+def cost_by_age(kind: str) -> dict[str, float]:
+    """Microseconds for a reading of one series after so many, the least of ten rounds each."""
+    detector = DETECTORS[kind]()
+    state = detector.start()
+    detector.grow(state, 1)
+    walk = np.cumsum(np.random.default_rng(6).standard_normal(AGES[-1] + 11 * 2560))
+    rows, out, t = np.zeros(256, np.int64), {}, 0
+
+    def batch() -> float:
+        nonlocal t
+        begun = time.perf_counter()
+        score_batch(detector, state, rows, (t + np.arange(256)) * 1_000_000_000, walk[t : t + 256])
+        t += 256
+        return time.perf_counter() - begun
+
+    for age in AGES:
+        while t < age:
+            batch()
+        out[f"{age:,}"] = round(min(sum(batch() for _ in range(10)) for _ in range(10)) / 2560 * 1e6, 2)
+    return out
+
+
+def bench(kinds: list[str], series: int, seconds: float, river: float | None) -> dict[str, Any]:
     """All kinds and the limit for one number of series."""
-    out: dict[str, Any] = {"numpy": measured(numpy_tick(series), series, min(seconds, 1))[0]}
+    numpy = measured(numpy_tick(series), series, min(seconds, 1))[0]
+    out: dict[str, Any] = {"numpy": numpy, "river": {"readings_per_s": river}}
     for kind in kinds:
         tick, bytes_each = detector_tick(kind, series)
         for t in range(600):
@@ -107,9 +155,13 @@ def bench(kinds: list[str], series: int, seconds: float) -> dict[str, Any]:
             "aged_p99_ms": aged["p99_ms"],
             "readings_seen_each": t,
             "bytes_per_series": round(bytes_each),
+            "vs_numpy": round(young["readings_per_s"] / numpy["readings_per_s"], 3),
+            "vs_river": round(young["readings_per_s"] / river, 1) if river else None,
         }
         if series == 1:
             out[kind]["in_batches_of_256"] = batch_rate(kind, seconds)
+            if kind == "records":
+                out[kind]["us_by_age"] = cost_by_age(kind)
     return out
 
 
@@ -122,7 +174,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     kinds = given.kind or sorted(DETECTORS)
-    result = {str(n): bench(kinds, n, given.seconds) for n in given.series or [1, 1_000, 10_000]}
+    river = river_rate(min(given.seconds, 2))
+    result = {str(n): bench(kinds, n, given.seconds, river) for n in given.series or [1, 1_000, 10_000]}
     if given.json:
         sys.stdout.write(json.dumps(result) + "\n")
         return

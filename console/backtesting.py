@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import anyio
 import numpy as np
@@ -29,6 +30,7 @@ from contracts.events import (
     ReadingsScored,
 )
 from contracts.readings import Readings
+from contracts.settings import AgentSettings
 
 from .drained import drained
 from .options import Loaded
@@ -37,6 +39,8 @@ from .options import Loaded
 ASSET, SOURCE = "machine", "file"
 FOREVER = 2**62
 _LOOK_S = 0.02
+#: Settings that belong to the configured detector, not to one that is named in its place.
+_ITS_OWN = ("parameters", "bundle_digest", "threshold", "choose")
 Column = tuple[NDArray[np.int64], NDArray[np.float64]]
 _Parts = dict[str, list[Column]]
 _KEPT = (ReadingsAcquired, ReadingsAccepted, ReadingsScored, AnomalyDetected, LevelsChanged)
@@ -182,10 +186,15 @@ def chosen(loaded: Loaded, detector: str | None) -> Loaded:
         name = "assets" if detector in MULTIVARIATE else "anomaly"
         if name not in agents:
             raise ConfigError([f"--detector {detector} needs the agent {name} in the configuration"])
-        agents[name] = agents[name].model_copy(update={"detector": detector, "parameters": {}, "bundle_digest": ""})
+        # The settings of the configured detector are not those of another.
+        agents[name] = AgentSettings.model_validate({**_kept(agents[name]), "detector": detector})
         if name == "anomaly":
             # Files with several channels are judged channel by channel then.
             agents.pop("assets", None)
     ends = ("acquisition", "notification")
     keep = {name: agent for name, agent in agents.items() if (agent.kind or name) not in ends}
     return Loaded(loaded.settings.model_copy(update={"agents": keep}), loaded.file)
+
+
+def _kept(agent: AgentSettings) -> dict[str, Any]:
+    return {name: value for name, value in agent.model_dump().items() if name not in _ITS_OWN}

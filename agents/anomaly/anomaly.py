@@ -58,7 +58,7 @@ class Anomaly(Processor[ReadingsAccepted, AnomalyDetected | AnomalyCleared | Rea
             raise ConfigError([f"a choice cannot have the name of its agent: {name!r}"])
         common = {"clear_after": self.clear_after, "scores": self.scores, "choose": self.choose}
         own = {each: choice.model_dump(exclude={"asset", "channel"}) for each, choice in self.choose.items()}
-        return {name: self, **{each: Chosen(name=each, **common, **values) for each, values in own.items()}}
+        return {name: self, **{each: Chosen.model_validate({"name": each, **common, **own[each]}) for each in own}}
 
     @property
     def choice(self) -> str:

@@ -53,14 +53,20 @@ class AnomalyState:
         return begins
 
     def _cross_blocks(self, rows: Ints, number: Ints, ordinals: Ints, opens: NDArray[np.bool_]) -> Ints:
-        """As ``count`` for a batch in which some series begin blocks: those series one at a time."""
-        begins = np.empty(len(rows), np.int64)
+        """As ``count`` for a batch in which some series begin blocks."""
         order = np.argsort(rows, kind="stable")
-        starts = np.flatnonzero(np.append(True, rows[order][1:] != rows[order][:-1]))
-        for at in np.split(order, starts[1:]):
-            row = int(rows[at[0]])
-            marks = np.concatenate(([self.before[row], self.block[row]], ordinals[at[opens[at]]]))
-            nth = np.cumsum(opens[at])
-            begins[at] = np.where(number[at] >= BLOCK, marks[nth], marks[nth + 1])
-            self.before[row], self.block[row] = marks[-2], marks[-1]
+        ordered, opened = rows[order], opens[order]
+        start = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+        series = ordered[start]
+        each = np.repeat(np.arange(len(start)), np.diff(np.append(start, len(rows))))
+        # The marks of one series after those of the other: where its two blocks began, then where new ones begin.
+        so_far = np.cumsum(opened)
+        base = 2 * np.arange(len(start)) + so_far[start] - opened[start]
+        end = np.append(base[1:], 2 * len(start) + so_far[-1])
+        marks = np.empty(end[-1], np.int64)
+        marks[base], marks[base + 1] = self.before[series], self.block[series]
+        marks[2 * each[opened] + 1 + so_far[opened]] = ordinals[order[opened]]
+        begins = np.empty(len(rows), np.int64)
+        begins[order] = marks[2 * each + so_far + (number[order] < BLOCK)]
+        self.before[series], self.block[series] = marks[end - 2], marks[end - 1]
         return begins

@@ -34,6 +34,8 @@ from .watchdog import Steps
 log = structlog.get_logger()
 
 MAX_TRACE = 4000
+#: A frame is at most 1 MiB, with some room for type, writer and digest.
+_LARGEST_ENTRY = (1 << 20) + (1 << 16)
 
 
 @dataclass(frozen=True)
@@ -208,5 +210,12 @@ def dead_letter(  # noqa: PLR0913 - one argument per field that the caller knows
         reason=f"{type(error).__name__}: {error}"[:1000],
         trace=f"{blake2b(trace.encode(), digest_size=8).hexdigest()}\n{trace}",
         tries=tries,
-        frame={key.decode(): b64encode(value).decode() for key, value in frame.items()},
+        frame={key.decode(errors="replace"): b64encode(value).decode() for key, value in _bearable(frame).items()},
     )
+
+
+def _bearable(frame: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """The fields of an entry; only the beginning of one that is larger than any of ours: somebody else wrote it."""
+    if sum(len(key) + len(value) for key, value in frame.items()) <= _LARGEST_ENTRY:
+        return frame
+    return {key[:100]: value[:1000] for key, value in list(frame.items())[:20]}

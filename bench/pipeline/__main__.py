@@ -26,7 +26,7 @@ import anyio
 
 from . import ours, peer
 
-QUICK = ours.Plan(series=200, saturated_s=6.0, paced_s=5.0)
+QUICK = ours.Plan(series=200, saturated_s=6.0, paced_s=5.0, most_s=24.0)
 FULL = ours.Plan(series=1_000, saturated_s=600.0, paced_s=60.0)
 _PEER_S = {True: 3.0, False: 60.0}
 
@@ -61,7 +61,7 @@ def as_result(found: ours.Measured, theirs: float | None, plan: ours.Plan, *, qu
     slices = sorted(found.slices)
     return {
         "readings_per_s": round(found.readings_per_s),
-        "per_processor_s": round(found.readings_per_s * plan.saturated_s / spent) if spent else None,
+        "per_processor_s": round(found.readings_per_s * found.saturated_s / spent) if spent else None,
         "alert_p99_ms": quantile(found.latencies, 0.99),
         "alert_p50_ms": quantile(found.latencies, 0.5),
         "alert_rate": round(found.alert_rate),
@@ -72,7 +72,7 @@ def as_result(found: ours.Measured, theirs: float | None, plan: ours.Plan, *, qu
         "memory_mb": {name: [round(before), round(after)] for name, (before, after) in found.memory.items()},
         "processor_s": {name: round(value, 1) for name, value in found.processor_s.items()},
         "series": plan.series,
-        "saturated_s": plan.saturated_s,
+        "saturated_s": round(found.saturated_s, 1),
         "quick": quick,
         "machine": {"cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1)},
     }

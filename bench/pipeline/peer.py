@@ -27,6 +27,8 @@ STREAMS, DONE_KEY = ("acquired", "accepted"), "peer:done"
 _START_S = 60.0
 _WARM = 5_000
 _HIGHEST, _LOWEST = 1e6, -1e6
+#: About one reading in a hundred; most lie above 0.97.
+_LIMIT = 0.99
 
 
 class Reading(BaseModel):
@@ -65,7 +67,7 @@ class Models:
         score = self.score.score_one({"x": value})
         self.score.learn_one({"x": value})
         self.drift.update(value)
-        return "anomaly" if score > 0.95 else "drift" if self.drift.drift_detected else ""
+        return "anomaly" if score > _LIMIT else "drift" if self.drift.drift_detected else ""
 
 
 def values(count: int) -> "np.ndarray[Any, np.dtype[np.float64]]":

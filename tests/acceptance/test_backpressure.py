@@ -31,7 +31,7 @@ def configuration(base: Path) -> Path:
         "anomaly": {"detector": "ewma"},
     }
     archive = {"every_s": 0.2, "segment_events": 20_000, "keep_events": 1_000}
-    bus = {"partitions": 1, "snapshot_s": 0.5, "lease_s": 60.0}
+    bus = {"partitions": 1, "snapshot_s": 0.5, "lease_s": 60.0, "backoff_max_s": 1.0}
     (base / "tocsin.yaml").write_text(json.dumps({"bus": bus, "archive": archive, "agents": agents}))
     return base / "tocsin.yaml"
 
@@ -63,7 +63,8 @@ class Watched:
         return before == self.number("position:source:file")
 
     def behind(self) -> int:
-        return self.number("end:readings.acquired") - self.number("position:anomaly<readings.accepted")
+        read = self.number("position:validation<readings.acquired"), self.number("position:anomaly<readings.accepted")
+        return self.number("end:readings.acquired") + self.number("end:readings.accepted") - sum(read)
 
 
 @pytest.mark.soak

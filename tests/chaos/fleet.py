@@ -21,17 +21,13 @@ from .backends import BACKENDS, Backend
 
 ROOT = Path(__file__).parents[2]
 PAUSE_S = 0.004
-#: Slot -> the agents in it. Everything runs twice, so that partitions have somewhere to go.
-SLOTS = {
-    f"{name}-{letter}": agents
-    for name, agents in {
-        "source": ["plant"],
-        "pass": ["passing"],
-        "count": ["counter"],
-        "tell": ["teller", "recorder"],
-        "post": ["post"],
-    }.items()
-    for letter in "ab"
+#: What runs in one process together.
+PROCESSES = {
+    "source": ["plant"],
+    "pass": ["passing"],
+    "count": ["counter"],
+    "tell": ["teller", "recorder"],
+    "post": ["post"],
 }
 
 
@@ -46,6 +42,8 @@ class Scene:
     broken: str = ""
     lease_s: float = 0.6
     """Short: a round has to be over in seconds."""
+    members: str = "ab"
+    """Everything runs twice, so that partitions have somewhere to go."""
     calm: bool = False
     """The network loses nothing."""
 
@@ -106,7 +104,8 @@ class Fleet:
         self.folder = Path(tempfile.mkdtemp(prefix="chaos-", dir="/tmp"))
         self.scene = scene
         self.server: Backend = BACKENDS[scene.server](self.folder)
-        self.workers = {slot: Worker(slot, slot) for slot in SLOTS}
+        slots = [f"{name}-{letter}" for name in PROCESSES for letter in scene.members]
+        self.workers = {slot: Worker(slot, slot) for slot in slots}
         self._nursery, self._chance, self._pause_s = nursery, chance, pause_s
 
     def start(self, worker: Worker, *, renamed: bool = False) -> None:
@@ -118,7 +117,7 @@ class Fleet:
             "folder": str(self.folder),
             "url": self.server.url,
             "owner": worker.owner,
-            "agents": SLOTS[worker.slot],
+            "agents": PROCESSES[worker.slot.partition("-")[0]],
             "seed": self._chance.randrange(1 << 30),
             "pause_s": self._pause_s,
             "broken": self.scene.broken,

@@ -30,8 +30,9 @@ class ConsumerRules(Machine):
     @rule(place=grouped)
     def destroy(self, place: Place) -> None:
         """Another program removes the group."""
-        assert self.destroy_group
-        self.run(type(self).destroy_group(self.bus, place))
+        destroy = type(self).destroy_group
+        assert destroy is not None
+        self.run(destroy(self.bus, place))
         self.model.lose_group(place)
 
     @rule(place=grouped)

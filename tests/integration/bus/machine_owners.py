@@ -110,7 +110,7 @@ class OwnerRules(Machine):
         self.sent = [row for row in self.sent if (row[0].partition, row[0].task) != lane]
         assert self.run(self.bus.retire(*lane)) is self.model.known(lane)
         for table in (self.model.tokens, self.model.leases, self.model.positions, self.model.former):
-            table.pop(lane, None)  # type: ignore[attr-defined] # mypy sees what all of them have in common: object
+            table.pop(lane, None)
         self.model.snapshots[lane] = []
 
     # ---- commits

@@ -62,7 +62,7 @@ class Model:
     #: Where the group is there: what it was given.
     given: dict[Place, int] = field(default_factory=dict)
     #: Where the group is made anew if it gets lost.
-    marks: dict[Place, int] = field(default_factory=lambda: defaultdict(int))
+    marks: dict[Place, int] = field(default_factory=dict)
     pending: dict[Place, dict[int, Held]] = field(default_factory=lambda: defaultdict(dict))
     settled: set[tuple[Place, int]] = field(default_factory=set)
 
@@ -89,7 +89,7 @@ class Model:
         if place in self.given:
             rows = [last - len(values) for last, values in self.streams[place] if last in self.pending[place]]
             found += [self.given[place], *rows]
-        if self.marks.get(place):
+        if place in self.marks:
             found.append(self.marks[place])
         return found
 
@@ -105,7 +105,7 @@ class Model:
     def make_group(self, place: Place) -> None:
         """Where it is missing: what was settled out of order comes again."""
         if place not in self.given:
-            self.given[place] = mark = self.marks[place]
+            self.given[place] = mark = self.marks.get(place, 0)
             self.settled = {row for row in self.settled if row[0] != place or row[1] <= mark}
 
     def refusal(self, commit: Commit) -> type[CommitRefused] | None:

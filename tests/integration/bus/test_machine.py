@@ -1,6 +1,7 @@
 """The state machine on every implementation of the bus; long histories in the soak test."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -38,7 +39,7 @@ async def destroy_group(bus: Bus, place: Place) -> None:
 
 
 def play(kind: str, servers: Servers, examples: int, steps: int, *, derandomize: bool) -> None:
-    given = {"make": staticmethod(making(kind, servers))}
+    given: dict[str, Any] = {"make": staticmethod(making(kind, servers))}
     if kind != "memory":
         given["destroy_group"] = staticmethod(destroy_group)
     machine = type("Machine", (BusMachine,), given)

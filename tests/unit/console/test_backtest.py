@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from console.cli import main
 from console.measures import read_windows, total
@@ -63,7 +64,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 
     def run(*arguments: str, code: int = 0) -> Any:
         given = ["backtest", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--jobs", "1", "--json"]
-        with pytest.raises(SystemExit) as ended:
+        with capture_logs(), pytest.raises(SystemExit) as ended:
             main([*given, *arguments])
         out, err = capsys.readouterr()
         assert ended.value.code == code, err
@@ -112,6 +113,8 @@ def test_what_is_not_accepted_has_a_row_too(tmp_path: Path, run: Any) -> None:
     found = read(tmp_path / "out" / "one.csv")
     kept = [line.split(",")[0] for line in [*lines[1:], stamp(ROWS)] if line]
     assert [row["timestamp"] for row in found] == kept
+    assert float(found[449]["anomaly_score"]) > 0.473, "one row less than in the data: the blank one"
+    assert max(float(found[row]["anomaly_score"]) for row in (447, 448, 450)) < 0.473
     for row in (9, 19, 29, -1):
         assert float(found[row]["anomaly_score"]) == 0
 

@@ -1,0 +1,80 @@
+"""The benchmark of the pipeline runs, and says what it promises to say; not how fast anything is."""
+
+from pathlib import Path
+from typing import Any
+
+import anyio
+import numpy as np
+import pytest
+
+from bench.pipeline import __main__ as bench
+from bench.pipeline import ours, peer
+from bench.pipeline.feed import START_NS, STEP_NS, Made
+from contracts.readings import joined
+
+KEYS = {"readings_per_s", "alert_p99_ms", "vs_faststream_river"}
+
+
+def test_readings_follow_from_row_and_series() -> None:
+    """However they are cut: the agents' own checks rely on it after a restart."""
+    made = Made("feed", 20)
+    whole, parts = made.rows(1_015, 30), joined([made.rows(1_015, 11), made.rows(1_026, 19)])
+    assert len(whole) == 600
+    for name in ("code", "time", "value", "position"):
+        assert getattr(whole, name).tobytes() == getattr(parts, name).tobytes()
+    assert whole.time[0] == START_NS + 1_015 * STEP_NS
+    assert len(np.unique(made.rows(0, 2_000).value)) > 39_000, "nothing repeats soon"
+
+
+def test_the_whole_pipeline_is_measured(tmp_path: Path) -> None:
+    """Readings go through all tasks, faster than none; at a fixed rate their alerts are timed; nothing dies."""
+    plan = ours.Plan(series=40, saturated_s=1.0, paced_s=3.0, maxmemory_mb=512)
+    with ours.service(tmp_path, plan) as (url, pids):
+        found = anyio.run(ours.measured, url, pids, plan)
+        assert all(Path(f"/proc/{pid}").exists() for pid in pids.values())
+    assert found.readings_per_s > 0
+    assert set(found.memory) == {"server", *ours.PROCESSES}
+    assert all(0 < latency < 60_000 for latency in found.latencies)
+    assert found.latencies == sorted(found.latencies)
+    assert sum(found.processor_s.values()) > 0
+
+
+def test_a_slow_start_shortens_what_is_measured() -> None:
+    """So that the quick run ends in time; never to nothing."""
+    plan = ours.Plan(saturated_s=6.0, paced_s=4.0, most_s=21.0)
+    assert [plan.fitted(spent).saturated_s for spent in (1.0, 10.0, 15.0, 90.0)] == [6.0, 6.0, 3.0, pytest.approx(2.4)]
+
+
+def sample(**changes: Any) -> ours.Measured:
+    values: dict[str, Any] = {
+        "readings_per_s": 300_000.0, "saturated_s": 10.0, "slices": [310_000.0, 290_000.0], "alert_rate": 150_000.0,
+        "latencies": [float(i) for i in range(1, 101)], "memory": {"first": (100.2, 101.7)},
+        "processor_s": {"first": 6.0, "server": 2.0},
+    }  # fmt: skip
+    return ours.Measured(**{**values, **changes})
+
+
+def test_the_result_has_the_figures_that_are_asked_for() -> None:
+    result = bench.as_result(sample(), 4_000.0, ours.Plan(), quick=True)
+    assert set(result) >= KEYS
+    assert (result["readings_per_s"], result["per_processor_s"], result["slowest_part"]) == (300_000, 375_000, 290_000)
+    assert (result["alert_p50_ms"], result["alert_p99_ms"], result["alerts"]) == (51.0, 100.0, 100)
+    assert result["vs_faststream_river"] == 75.0
+    assert result["memory_mb"] == {"first": [100, 102]}
+    assert all(name in bench.table(result) for name in KEYS)
+
+
+def test_what_could_not_be_measured_is_null() -> None:
+    result = bench.as_result(sample(latencies=[]), None, ours.Plan(), quick=True)
+    assert result["vs_faststream_river"] is None
+    assert result["alert_p99_ms"] is None
+
+
+def test_the_peer_does_the_same_job(tmp_path: Path) -> None:
+    if not peer.installed():
+        pytest.skip("FastStream or river is not installed")
+    models, values = peer.Models(), peer.values(2_000)
+    values[1_500:] += 3.0
+    said = [models.learn(value) for value in values.tolist()]
+    assert "drift" in said[1_500:]
+    assert 1 <= said.count("anomaly") < 200
