@@ -16,11 +16,11 @@ from contracts.settings import ARCHIVE
 from .parts import Processor, Recorder, Sink, Source
 from .runtime.groups import single_error
 from .runtime.home import Home, log
-from .runtime.processing import ProcessorRunner
+from .runtime.lanes.processing import ProcessorRunner
 from .runtime.recording import RecorderRunner
-from .runtime.sinking import SinkRunner
-from .runtime.sourcing import SourceRunner
-from .runtime.ticking import Ticker
+from .runtime.sinks.sinking import SinkRunner
+from .runtime.sources.sourcing import SourceRunner
+from .runtime.sources.ticking import Ticker
 from .topology import Placed, Topology
 
 #: A runner that lived so long was healthy: its next failure begins with a short pause again.

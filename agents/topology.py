@@ -13,7 +13,7 @@ from contracts.settings import AgentSettings, Settings, problems
 from contracts.yamlfile import YamlFile
 
 from .parts import Context, Part, Processor, Recorder, Sink, Source
-from .runtime.backpressure import Reader
+from .runtime.sources.backpressure import Reader
 
 #: Built-in agents; imported only when the configuration names them.
 KINDS = {

@@ -21,7 +21,7 @@ from .options import Loaded
 from .output import document, notices, say, tables
 
 if TYPE_CHECKING:
-    from .backtesting import Bench
+    from .backtests.backtesting import Bench
 
 #: What is shipped for it: one configuration for every file.
 SHIPPED = Path(__file__).parent.parent / "config" / "backtest.yaml"
@@ -44,7 +44,7 @@ class Plan:
 
         Raises ConfigError.
         """
-        from .backtesting import chosen
+        from .backtests.backtesting import chosen
 
         return chosen(Loaded(*load(self.config)), self.detector)
 
@@ -72,7 +72,7 @@ def backtest(  # noqa: PLR0913, PLR0917  # one argument per option
 
     Columns that are called anomaly or changepoint are labels: only the scoring reads them.
     """
-    from .measures import read_windows
+    from .backtests.measures import read_windows
 
     plan = Plan(folder, out, config, detector, pictures, read_windows(labels) if labels else {})
     names = list(_files(plan))
@@ -148,10 +148,10 @@ class _Worker:
             return str(error)
 
     def _file(self, name: str) -> dict[str, Any]:
-        from .backtesting import Bench
-        from .flagged import Table, write
-        from .measures import labelled, of_one, of_several
-        from .sketch import picture
+        from .backtests.backtesting import Bench
+        from .backtests.flagged import Table, write
+        from .backtests.measures import labelled, of_one, of_several
+        from .backtests.sketch import picture
 
         if self._bench is None:
             loaded = self.plan.loaded()
@@ -205,7 +205,7 @@ def _progress(count: int) -> Any:
 
 
 def _tell(results: dict[str, Any], as_json: bool) -> None:
-    from .measures import total, with_rates
+    from .backtests.measures import total, with_rates
 
     scored = {name: counts for name, counts in results.items() if counts}
     groups = {

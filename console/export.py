@@ -22,8 +22,8 @@ from .host import Host
 from .instant import Instant
 from .options import Loaded, common
 from .output import emit, notices, say
-from .record import Record, of_log
-from .scope import Scope
+from .past.record import Record, of_log
+from .past.scope import Scope
 
 Range = dict[Place, Span]
 
@@ -93,7 +93,7 @@ class _Export:
 
     async def _pack(self, record: Record, target: Path) -> int:
         from .lineage import find
-        from .packing import Packing
+        from .past.packing import Packing
 
         if self.alert:
             _, _, finding = await find(record.history, self.alert)
@@ -186,7 +186,7 @@ async def log_rows(
 
 @contextmanager
 def _writer(path: Path, form: str) -> Iterator[Any]:
-    from .writing import Lines, Tables
+    from .past.writing import Lines, Tables
 
     if form == "parquet":
         path.mkdir()

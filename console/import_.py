@@ -8,13 +8,13 @@ import click
 from bus.redis import open_bus
 
 from .export import counted
-from .gathering import gathered
 from .host import Host
-from .importing import Importing
-from .incident import opened
 from .options import Choices, Loaded, choices
 from .output import say
-from .unpacking import digest_of
+from .past.gathering import gathered
+from .past.importing import Importing
+from .past.incident import opened
+from .past.unpacking import digest_of
 
 
 @click.command("import")

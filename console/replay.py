@@ -11,9 +11,9 @@ import anyio
 import click
 
 from agents.parts import Context, Processor
-from agents.passage import Passage
-from agents.planning import Planner
-from agents.rerun import Rerun
+from agents.replay.passage import Passage
+from agents.replay.planning import Planner
+from agents.replay.rerun import Rerun
 from agents.topology import Placed, Topology, agent_class
 from bus.scan import FACTS
 from contracts.errors import ConfigError, NotFound
@@ -22,17 +22,17 @@ from contracts.identity import partition_of
 from contracts.instants import EARLIEST, LATEST
 from contracts.settings import AgentSettings, Settings
 
-from .comparing import Comparison
-from .following import Following, Take
 from .host import Host
-from .incident import Incident, opened
 from .instant import Instant
 from .logs import set_up
 from .options import Choices, Loaded, choices
 from .output import notices, say
-from .record import Record, of_archive, of_log
-from .results import Listing, show_differences
-from .scope import Scope
+from .past.comparing import Comparison
+from .past.following import Following, Take
+from .past.incident import Incident, opened
+from .past.record import Record, of_archive, of_log
+from .past.results import Listing, show_differences
+from .past.scope import Scope
 
 #: What sources wrote: input of a replay, not a result.
 _INPUT = ReadingsAcquired.stream

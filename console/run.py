@@ -29,7 +29,7 @@ from .drained import behind, drained
 from .export import Range, log_rows
 from .host import Host, owner_of
 from .logs import set_up
-from .observing import reported, telemetry_for
+from .metrics.observing import reported, telemetry_for
 from .options import Loaded, common
 from .output import emit, notices, say, tables
 from .render import line, style

@@ -9,7 +9,7 @@ import click
 import structlog
 
 from agents.parts import Context
-from agents.runtime.archiving import archiver_for
+from agents.runtime.archive.archiving import archiver_for
 from agents.runtime.home import Home
 from agents.runtime.watchdog import Watchdog
 from agents.supervisor import Supervisor, stop_on_signals
@@ -21,7 +21,7 @@ from contracts.settings import Settings
 
 from .host import Host, fresh_owner
 from .logs import set_up
-from .observing import answering, check_tracing, of_children, reported, telemetry_for
+from .metrics.observing import answering, check_tracing, of_children, reported, telemetry_for
 from .options import Loaded, common
 
 log = structlog.get_logger()

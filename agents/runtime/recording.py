@@ -15,7 +15,7 @@ from .appetite import Appetite
 from .filling import filled, holes
 from .groups import single_error
 from .home import Home, dead_letter, log, log_gap, outputs
-from .items import Item, Unreadable, items
+from .lanes.items import Item, Unreadable, items
 from .ownership import Ownership
 
 _WAIT_S = 0.2

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from agents.parts import Processor
 from agents.runtime.home import Home
-from agents.runtime.lane import Lane
+from agents.runtime.lanes.lane import Lane
 from bus.protocol import Commit, Place
 from bus.redis import RedisBus, Server
 from contracts.events import DataQualityIncident, ReadingsAcquired

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bus.protocol import Place
-from console.writing import Tables
+from console.past.writing import Tables
 from contracts.events import ReadingsAcquired
 from contracts.readings import Readings, Series
 

@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 import pyarrow.parquet  # noqa: F401 - before the fork: each worker would need a while for it
 
-from agents.runtime.archiving import ArchiveRunner
+from agents.runtime.archive.archiving import ArchiveRunner
 from agents.runtime.home import Home
 from agents.supervisor import Supervisor
 from bus.embedded import tie_to_parent

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agents.parts import Context, Processor
-from agents.rerun import Rerun
+from agents.replay.rerun import Rerun
 from agents.topology import Topology
 from bus.memory import MemoryBus
 from bus.protocol import Commit

@@ -6,9 +6,9 @@ import struct
 
 import pytest
 
-from agents.runtime.comparison import Comparison
-from agents.runtime.lane import Lane
-from agents.runtime.recovery import Recovery
+from agents.runtime.lanes.comparison import Comparison
+from agents.runtime.lanes.lane import Lane
+from agents.runtime.lanes.recovery import Recovery
 from agents.state import dump
 from bus import keys
 from bus.protocol import Entry, Place

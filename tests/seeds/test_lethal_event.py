@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from agents.runtime import lane as lanes
-from agents.runtime.lane import Lane
-from agents.runtime.suspicion import Suspicion
+from agents.runtime.lanes import lane as lanes
+from agents.runtime.lanes.lane import Lane
+from agents.runtime.lanes.suspicion import Suspicion
 from bus.memory import MemoryBus
 from bus.protocol import Former, Place
 from contracts.events import DataQualityIncident, DeadLettered

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from agents.runtime.lane import Lane, Poisoned
+from agents.runtime.lanes.lane import Lane, Poisoned
 from bus.memory import MemoryBus
 from bus.protocol import Commit, Entry, Place
 from contracts.events import DeadLettered

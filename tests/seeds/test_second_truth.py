@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from agents.parts import Processor
-from agents.runtime.comparison import Comparison
-from agents.runtime.lane import Lane
+from agents.runtime.lanes.comparison import Comparison
+from agents.runtime.lanes.lane import Lane
 from bus.memory import MemoryBus
 from bus.protocol import Place
 from contracts.errors import Diverged

@@ -9,8 +9,8 @@ import pytest
 from pydantic import PrivateAttr
 
 from agents.parts import Sink
-from agents.runtime.fleet import Fleet
-from agents.runtime.sinking import SinkRunner
+from agents.runtime.sinks.fleet import Fleet
+from agents.runtime.sinks.sinking import SinkRunner
 from bus.protocol import Place
 from bus.redis.bus import RedisBus
 from contracts.events import NotificationDue, NotificationSent

@@ -4,8 +4,8 @@ and a consumer that finds nothing to do in it acknowledges it as done.
 
 import pytest
 
-from agents.runtime.parcels import Opened
-from agents.runtime.unpacking import Unpacker
+from agents.runtime.sinks.parcels import Opened
+from agents.runtime.sinks.unpacking import Unpacker
 from bus import keys
 from bus.protocol import Delivery, Place
 from bus.redis.bus import RedisBus

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from agents.runtime import lane as lanes
-from agents.runtime.lane import Lane
+from agents.runtime.lanes import lane as lanes
+from agents.runtime.lanes.lane import Lane
 from bus import keys
 from bus.protocol import Entry, Place
 from bus.redis.bus import RedisBus

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from agents.parts import Context, Processor
-from agents.rerun import Rerun
+from agents.replay.rerun import Rerun
 from agents.runtime.home import outputs
 from agents.topology import Topology
 from bus.memory import MemoryBus

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pyarrow.parquet  # noqa: F401 - before the fork: each child would need a while for it
 
-from agents.runtime.archiving import ArchiveRunner
+from agents.runtime.archive.archiving import ArchiveRunner
 from bus.archive import Archive
 from bus.protocol import Place
 from bus.redis.bus import RedisBus

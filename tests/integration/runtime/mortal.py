@@ -13,7 +13,7 @@ from typing import Any, cast
 import anyio
 
 from agents.runtime.home import Home
-from agents.runtime.processing import ProcessorRunner
+from agents.runtime.lanes.processing import ProcessorRunner
 from agents.runtime.watchdog import Watchdog
 from bus.embedded import tie_to_parent
 from bus.protocol import Bus

@@ -12,7 +12,7 @@ from pydantic import PrivateAttr
 
 from agents.parts import Sink
 from agents.runtime.home import Home
-from agents.runtime.sinking import SinkRunner
+from agents.runtime.sinks.sinking import SinkRunner
 from bus.embedded import tie_to_parent
 from bus.redis.bus import RedisBus
 from bus.redis.server import Server

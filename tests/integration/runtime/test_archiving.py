@@ -13,7 +13,7 @@ import anyio
 import numpy as np
 import pytest
 
-from agents.runtime.archiving import ArchiveRunner, task_of
+from agents.runtime.archive.archiving import ArchiveRunner, task_of
 from bus.archive import Archive, Segment
 from bus.embedded import EmbeddedServer
 from bus.history import History

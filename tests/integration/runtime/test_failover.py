@@ -12,7 +12,7 @@ import pytest
 from anyio import to_thread
 
 from agents.parts import Harvest, Sink
-from agents.runtime import sourcing
+from agents.runtime.sources import sourcing
 from agents.supervisor import Supervisor
 from agents.topology import Placed, Topology
 from bus.memory import MemoryBus

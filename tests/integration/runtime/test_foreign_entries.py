@@ -7,7 +7,7 @@ from collections.abc import Callable
 import anyio
 import pytest
 
-from agents.runtime.sinking import SinkRunner
+from agents.runtime.sinks.sinking import SinkRunner
 from bus import keys
 from bus.redis.bus import RedisBus
 from bus.redis.server import Server

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import anyio
 import pytest
 
+from agents.runtime.lanes.processing import ProcessorRunner
 from agents.runtime.ownership import Ownership
-from agents.runtime.processing import ProcessorRunner
 from agents.state import dump
 from bus.memory import MemoryBus
 from bus.protocol import Bus, Commit, Place

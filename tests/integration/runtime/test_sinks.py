@@ -18,7 +18,7 @@ from pydantic import PrivateAttr
 
 from agents.parts import Sink
 from agents.runtime.home import Home
-from agents.runtime.sinking import SinkRunner
+from agents.runtime.sinks.sinking import SinkRunner
 from bus import keys
 from bus.protocol import Place
 from bus.redis.bus import RedisBus

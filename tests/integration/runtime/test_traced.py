@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agents.rerun import Rerun
+from agents.replay.rerun import Rerun
 from agents.topology import Placed, Topology
 from bus.archive import Archive
 from bus.history import History

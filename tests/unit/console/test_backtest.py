@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
+from console.backtests.measures import read_windows, total
 from console.cli import main
-from console.measures import read_windows, total
 from contracts.errors import Unavailable
 from models.detectors import DETECTORS, score_batch
 

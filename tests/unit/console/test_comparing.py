@@ -9,9 +9,9 @@ import pytest
 
 from agents.topology import Placed, Topology
 from bus.protocol import Place
-from console.comparing import AGAIN, RECORDED, Comparison, Difference
-from console.results import Listing, show_differences
-from console.scope import Scope
+from console.past.comparing import AGAIN, RECORDED, Comparison, Difference
+from console.past.results import Listing, show_differences
+from console.past.scope import Scope
 from contracts.events import AnyEvent, DataQualityIncident, NotificationDue, ReadingsAccepted
 from contracts.instants import SECOND
 from tests.unit.replay.past import topology
@@ -159,8 +159,8 @@ async def test_events_come_in_the_pace_of_their_time(
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
 
-    monkeypatch.setattr("console.results.anyio.sleep", sleep)
-    monkeypatch.setattr("console.results.emit", lambda row: shown.append((sum(pauses), row["time"])))
+    monkeypatch.setattr("console.past.results.anyio.sleep", sleep)
+    monkeypatch.setattr("console.past.results.emit", lambda row: shown.append((sum(pauses), row["time"])))
     listing = Listing(topology(), as_json=True, speed=10)
     for place, seconds in (Place("incidents", 0), (0, 400)), (Place("incidents", 1), (100,)):
         listing.take(AGAIN, place, "w", [incident(second) for second in seconds])

@@ -11,8 +11,8 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from agents.telemetry import FAMILIES, Metrics, Report, families
-from console.exposition import Exposition
 from console.host import Child
+from console.metrics.exposition import Exposition
 from console.standing import Overview, Standing
 
 ROOT = Path(__file__).resolve().parents[3]

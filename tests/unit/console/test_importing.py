@@ -14,13 +14,13 @@ from bus.archive import Archive
 from bus.memory import MemoryBus
 from bus.protocol import Place
 from bus.scan import scan
-from console import gathering
 from console.export import log_rows
-from console.gathering import gathered
-from console.importing import Importing
-from console.incident import Incident, _check_segments
 from console.options import Choices
-from console.writing import Lines, Tables
+from console.past import gathering
+from console.past.gathering import gathered
+from console.past.importing import Importing
+from console.past.incident import Incident, _check_segments
+from console.past.writing import Lines, Tables
 from contracts.errors import FileRefused, Unavailable
 from contracts.events import ClockTicked, DataQualityIncident, ReadingsAcquired
 from contracts.readings import Readings, Verdict

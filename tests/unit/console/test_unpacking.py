@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from console.unpacking import MANIFEST, unpack
+from console.past.unpacking import MANIFEST, unpack
 from contracts.errors import FileRefused
 
 Members = list[tuple[tarfile.TarInfo, bytes]]

@@ -10,10 +10,10 @@ import numpy as np
 
 from agents.letters import boxed
 from agents.parts import Processor, Source
-from agents.planning import Planner
-from agents.rerun import Rerun
+from agents.replay.planning import Planner
+from agents.replay.rerun import Rerun
 from agents.runtime.home import outputs
-from agents.runtime.lane import Lane
+from agents.runtime.lanes.lane import Lane
 from agents.topology import Placed, Topology
 from bus.archive import Archive
 from bus.history import History
@@ -21,9 +21,9 @@ from bus.memory import MemoryBus
 from bus.protocol import Commit, Place
 from bus.saved import Saved
 from bus.scan import FACTS, STREAMS
-from console.comparing import Comparison
-from console.following import Following
-from console.scope import Scope
+from console.past.comparing import Comparison
+from console.past.following import Following
+from console.past.scope import Scope
 from contracts.events import (
     AnyEvent,
     ClockTicked,

@@ -24,7 +24,7 @@ AFTER = 20
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """A quarter of an hour, and a page, are longer than the whole past here."""
-    monkeypatch.setattr("agents.planning.AFTER_NS", at(AFTER))
+    monkeypatch.setattr("agents.replay.planning.AFTER_NS", at(AFTER))
     monkeypatch.setattr("bus.window._PAGE", 4)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from agents.clock import Clock
 from agents.parts import Harvest, Processor, Source
 from agents.runtime.home import Home
-from agents.runtime.processing import ProcessorRunner
+from agents.runtime.lanes.processing import ProcessorRunner
 from bus.protocol import Bus, Commit, Place, Recorded
 from contracts.errors import Unavailable
 from contracts.events import (

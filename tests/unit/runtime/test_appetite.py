@@ -4,8 +4,8 @@ from typing import Any, cast
 
 from agents.runtime.appetite import Appetite
 from agents.runtime.filling import filled, holes
-from agents.runtime.lane import Lane
-from agents.runtime.maker import maker_of
+from agents.runtime.lanes.lane import Lane
+from agents.runtime.lanes.maker import maker_of
 from agents.state import dump
 from bus.memory import MemoryBus
 from bus.protocol import Entry, Place

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from agents.runtime.archiving import archiver_for
-from agents.runtime.trimming import Trimmer
+from agents.runtime.archive.archiving import archiver_for
+from agents.runtime.archive.trimming import Trimmer
 from agents.topology import Placed, Topology
 from bus.archive import Archive
 from bus.history import history_of
@@ -66,7 +66,7 @@ async def test_an_unknown_reader_that_holds_the_log_is_named_once_an_hour() -> N
 
 
 async def test_a_long_stream_is_trimmed_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.runtime.trimming._STEP_EVENTS", 1000)
+    monkeypatch.setattr("agents.runtime.archive.trimming._STEP_EVENTS", 1000)
 
     class Counted(MemoryBus):
         steps: tuple[int, ...] = ()

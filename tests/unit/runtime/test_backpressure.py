@@ -6,8 +6,8 @@ import anyio
 import pytest
 
 from agents.notification.notifier import Notifier
-from agents.runtime.backpressure import Brakes, Reader
-from agents.runtime.lane import Lane
+from agents.runtime.lanes.lane import Lane
+from agents.runtime.sources.backpressure import Brakes, Reader
 from agents.state import dump
 from agents.topology import Placed, Topology
 from bus.memory import MemoryBus

@@ -3,8 +3,8 @@
 import numpy as np
 
 from agents.parts import Context, Processor
-from agents.runtime.comparison import Comparison
-from agents.runtime.lane import Lane
+from agents.runtime.lanes.comparison import Comparison
+from agents.runtime.lanes.lane import Lane
 from agents.topology import Topology
 from bus.memory import MemoryBus
 from bus.protocol import Place

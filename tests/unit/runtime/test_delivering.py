@@ -11,8 +11,8 @@ from pydantic import PrivateAttr
 
 from agents.parts import Sink
 from agents.runtime.home import Home
-from agents.runtime.parcels import CRASH
-from agents.runtime.sinking import SinkRunner
+from agents.runtime.sinks.parcels import CRASH
+from agents.runtime.sinks.sinking import SinkRunner
 from bus.memory import MemoryBus
 from bus.protocol import Entry, Place
 from contracts.errors import Refused, RetryLater

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from agents.parts import Processor
-from agents.runtime.comparison import Comparison
-from agents.runtime.lane import Lane
+from agents.runtime.lanes.comparison import Comparison
+from agents.runtime.lanes.lane import Lane
 from agents.state import dump
 from bus.memory import MemoryBus
 from bus.protocol import Commit, Place, Snapshot

@@ -6,8 +6,8 @@ import anyio
 import pytest
 
 from agents.runtime.recording import RecorderRunner
-from agents.runtime.sinking import SinkRunner
-from agents.runtime.ticking import Ticker
+from agents.runtime.sinks.sinking import SinkRunner
+from agents.runtime.sources.ticking import Ticker
 from bus.memory import MemoryBus
 from bus.protocol import Delivery, Place
 from contracts.errors import Unavailable

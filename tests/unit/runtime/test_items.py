@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from agents.letters import boxed
-from agents.runtime.items import Item, Unreadable, items
-from agents.runtime.lane import Lane
+from agents.runtime.lanes.items import Item, Unreadable, items
+from agents.runtime.lanes.lane import Lane
 from agents.state import dump
 from bus.memory import MemoryBus
 from bus.protocol import Entry, Place

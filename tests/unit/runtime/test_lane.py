@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agents.runtime.lane import Lane
+from agents.runtime.lanes.lane import Lane
 from agents.state import dump
 from bus.memory import MemoryBus
 from bus.protocol import Commit, Entry, Place, Snapshot

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.runtime.marks import Mark
+from agents.runtime.sources.marks import Mark
 
 
 def walked(count: int, partitions: int = 4) -> Mark:

@@ -3,7 +3,7 @@
 import anyio
 
 from agents.runtime.home import Home
-from agents.runtime.receipts import Receipts
+from agents.runtime.sources.receipts import Receipts
 from bus.memory import MemoryBus
 from contracts.errors import Unavailable
 

@@ -11,10 +11,10 @@ import pytest
 from pydantic import PrivateAttr
 
 from agents.parts import Sink
-from agents.runtime.following import Following
 from agents.runtime.home import Home
-from agents.runtime.sinking import SinkRunner
-from agents.runtime.unpacking import Unpacker
+from agents.runtime.sinks.following import Following
+from agents.runtime.sinks.sinking import SinkRunner
+from agents.runtime.sinks.unpacking import Unpacker
 from bus.archive import Archive
 from bus.history import History
 from bus.memory import MemoryBus

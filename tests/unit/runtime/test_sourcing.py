@@ -7,9 +7,9 @@ import anyio
 import pytest
 
 from agents.parts import Harvest, Source
-from agents.runtime.backpressure import Reader
 from agents.runtime.home import Home
-from agents.runtime.sourcing import SourceError, SourceRunner
+from agents.runtime.sources.backpressure import Reader
+from agents.runtime.sources.sourcing import SourceError, SourceRunner
 from bus.memory import MemoryBus
 from bus.protocol import Commit, Place
 from contracts.errors import CommitRefused, PositionMoved, Unavailable
@@ -289,7 +289,7 @@ async def test_numbers_of_pushed_readings_are_not_given_again_when_the_mark_was_
 
 async def test_source_goes_back_when_a_partition_lost_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own place is on another server, and ahead of what is left of the readings."""
-    monkeypatch.setattr("agents.runtime.sourcing._RESUME_S", 0.0)
+    monkeypatch.setattr("agents.runtime.sources.sourcing._RESUME_S", 0.0)
     bus = MemoryBus(PARTITIONS)
     first = runner(home(bus))
     await first.run()
@@ -350,7 +350,7 @@ async def test_source_that_was_stopped_before_its_first_harvest_begins_at_the_be
     surroundings = home(bus)
     async with anyio.create_task_group() as group:
         group.start_soon(runner(surroundings, Late()).run)
-        while not resumes:
+        while not resumes:  # noqa: ASYNC110 - the source says so by a list
             await anyio.sleep(0.001)
         surroundings.stop.set()
     await runner(home(bus), Late()).run()

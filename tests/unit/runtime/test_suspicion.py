@@ -7,10 +7,10 @@ from typing import Any
 import anyio
 import pytest
 
-from agents.runtime.burials import buried
 from agents.runtime.home import Home
-from agents.runtime.lane import Lane
-from agents.runtime.suspicion import Suspicion
+from agents.runtime.lanes.burials import buried
+from agents.runtime.lanes.lane import Lane
+from agents.runtime.lanes.suspicion import Suspicion
 from agents.state import dump
 from bus.memory import MemoryBus
 from bus.protocol import Commit, Entry, Former, Place

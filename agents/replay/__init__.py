@@ -1,0 +1,1 @@
+"""Running the processors again on a recorded past, in a sandbox."""

@@ -1,0 +1,101 @@
+"""One try of one delivery, and what follows from how it ended."""
+
+from typing import Any
+
+import anyio
+
+from contracts.errors import Refused, RetryLater, StoreLost, Unavailable
+from contracts.frames import encode
+
+from ...parts import Sink
+from ..home import Home, log
+from .dispatching import Result
+from .notices import failed, sent
+from .parcels import CRASH, Opened, Parcel
+from .unpacking import Unpacker
+
+#: A receiver may ask for an hour's pause at most.
+_MOST_PAUSE_S = 3600.0
+
+
+class Deliverer:
+    """Hands events to the sink, with a limit of time and a limited number of tries."""
+
+    def __init__(self, home: Home, name: str, sink: Sink[Any], unpacker: Unpacker) -> None:
+        self.home, self.name, self.sink = home, name, sink
+        self._unpacker = unpacker
+        self.delivered = 0
+
+    async def deliver(self, parcel: Parcel) -> Result:
+        """Try once. What comes to its end leaves its entry, and its receipt or dead letter is there instead."""
+        opened = parcel.opened
+        parcel.tries += 1
+        opened.under_way += 1
+        try:
+            await self._note(opened)
+            error = await self._tried(parcel)
+        finally:
+            opened.under_way -= 1
+        if error is None:
+            self.delivered += 1
+            opened.receipts += sent(self.name, parcel.event, parcel.tries, self.home.clock.wall_ns())
+            opened.parcels.remove(parcel)
+        elif isinstance(error, Refused) or parcel.tries >= self.home.settings.tries:
+            self.give_up(parcel, error)
+        else:
+            return await self._later(parcel, error)
+        return Result(works=error is None or isinstance(error, Refused))
+
+    async def _tried(self, parcel: Parcel) -> Exception | None:
+        limit = self.home.settings.delivery_s
+        trace = parcel.opened.delivery.entry.fields.get(b"x", b"")
+        scope = anyio.CancelScope()
+        try:
+            with anyio.fail_after(limit) as scope, self.home.telemetry.delivery(self.name, trace):
+                await self.sink.deliver(parcel.event)
+        except Exception as error:  # noqa: BLE001 - whatever a sink raises, the event is tried again or kept
+            if not scope.cancelled_caught:
+                return error
+            late = TimeoutError(f"not done within {limit:g} s")
+            # Where it was waiting, for the stack in the dead letter.
+            late.__cause__ = error
+            return late
+        return None
+
+    async def _later(self, parcel: Parcel, error: Exception) -> Result:
+        asked = min(error.after_s, _MOST_PAUSE_S) if isinstance(error, RetryLater) else 0.0
+        pause = max(asked, parcel.backoff.pause())
+        parcel.due = self.home.clock.monotonic_s() + pause
+        log.warning(
+            "delivery failed", sink=self.name, tries=parcel.tries, cause=repr(error), retry_in_s=round(pause, 1)
+        )
+        # It failed, and we live: this is not what ends processes.
+        parcel.opened.crashes = 0
+        await self._note(parcel.opened)
+        return Result(works=False, again=True, pause_s=asked)
+
+    async def _note(self, opened: Opened) -> None:
+        """Let the server know how often the entry was begun, and whether something of it is under way.
+
+        That it was begun once is plain from its having been handed out: only what is tried again costs a word.
+        """
+        number = opened.number
+        if number in (opened.told, CRASH + 1):
+            return
+        opened.told = number
+        place, entry = opened.delivery.place, opened.delivery.entry
+        try:
+            await self.home.bus.touch(self.name, self.home.owner, place, [entry], tries=number)
+        except StoreLost:
+            raise
+        except Unavailable as error:
+            log.debug("a try could not be noted", sink=self.name, cause=str(error))
+
+    def give_up(self, parcel: Parcel, error: Exception) -> None:
+        """Make a dead letter of an event."""
+        opened, now = parcel.opened, self.home.clock.wall_ns()
+        log.error("delivery given up", sink=self.name, tries=parcel.tries, cause=repr(error))
+        opened.parcels.remove(parcel)
+        frame = next(iter(encode([parcel.event], self.name))).fields()
+        opened.receipts.append(failed(self.name, parcel.event, parcel.tries, now, error))
+        self._unpacker.bury(opened, frame, error, position=parcel.position, at=parcel.at, tries=parcel.tries)

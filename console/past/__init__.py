@@ -1,0 +1,1 @@
+"""What export, import, replay and incident bundles are made of."""
