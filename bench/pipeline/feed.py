@@ -3,6 +3,9 @@
 The driver steers it by a key in the server: with a rate it gives out what is due every few milliseconds, without one
 it keeps a fixed number of readings under way between itself and the last task. When it hands rows over it says so, by
 the clock that all processes of a machine share.
+
+Nothing is planted at full speed, or drift would be reported, and its tests end. At a fixed rate each row has a spike in
+one series, further out than all before it: a detector that never forgets is surprised by nothing else for long.
 """
 
 import time
@@ -28,6 +31,8 @@ _TICK_S = 0.01
 _LOOK_S = 0.5
 #: Primes: waves and noise together repeat after more than a million rows.
 _WAVES, _NOISE = 1021, 1031
+#: Spikes grow from turn to turn, and begin anew before they are no numbers any more.
+_SPIKE, _GROWTH, _TURNS = 10.0, 1.3, 500
 
 
 class Feed(Source):
@@ -47,7 +52,7 @@ class Feed(Source):
         try:
             while True:
                 count = await steering.due(row)
-                readings = made.rows(row, count)
+                readings = made.rows(row, count, planted_from=steering.began_at if steering.rate else None)
                 await steering.hand_over(row, count)
                 row += count
                 yield Harvest(readings, str(row))
@@ -61,19 +66,21 @@ def asset_of(number: int) -> str:
 
 
 class Made:
-    """Values that follow from row and series alone."""
+    """Values that follow from row, series, and the row in which spikes begin."""
 
     def __init__(self, name: str, count: int) -> None:
         rng = np.random.default_rng(5)
         self.series = tuple(Series(name, asset_of(i), f"c{i % CHANNELS}") for i in range(count))
         self.waves = np.sin(2 * np.pi * np.arange(_WAVES)[:, None] / _WAVES * 4 + rng.uniform(0, 2 * np.pi, count))
-        noise = 0.1 * rng.standard_normal((_NOISE, count))
-        self.noise = np.where(rng.random(noise.shape) < 0.0002, noise + 8, noise)
+        self.noise = 0.1 * rng.standard_normal((_NOISE, count))
 
-    def rows(self, first: int, count: int) -> Readings:
+    def rows(self, first: int, count: int, *, planted_from: int | None = None) -> Readings:
         """Rows ``first`` to ``first + count - 1``: a reading of each series in each."""
         row, each = np.arange(first, first + count), len(self.series)
         value = self.waves[row % _WAVES] + self.noise[row % _NOISE]
+        if planted_from is not None:
+            turn, place = np.divmod(row - planted_from, each)
+            value[np.arange(count), place] = _SPIKE * _GROWTH ** (turn % _TURNS)
         code: NDArray[np.int32] = np.tile(np.arange(each, dtype=np.int32), count)
         time_ns = np.repeat(START_NS + row * STEP_NS, each)
         return Readings.of(self.series, code, time_ns, value.ravel(), np.repeat(row + 1, each))
@@ -87,7 +94,7 @@ class Steering:
         self.bus = RedisBus(Server(feed.url), feed.partitions)
         self.client: Any = self.bus._server
         self.most = max(1, feed.batch // feed.series)
-        self.rate, self._began, self._began_at, self._look_after = 0.0, 0.0, 0, 0.0
+        self.rate, self.began_at, self._began, self._look_after = 0.0, 0, 0.0, 0.0
         self._done = 0
 
     async def due(self, row: int) -> int:
@@ -97,7 +104,7 @@ class Steering:
             if now >= self._look_after:
                 await self._look(row, now)
             if self.rate:
-                count = int((now - self._began) * self.rate / self.feed.series) - (row - self._began_at)
+                count = int((now - self._began) * self.rate / self.feed.series) - (row - self.began_at)
             else:
                 count = await self._room(row)
             if count > 0:
@@ -107,7 +114,7 @@ class Steering:
     async def _look(self, row: int, now: float) -> None:
         rate = float(await self.client.call("GET", RATE_KEY) or 0)
         if rate != self.rate:
-            self.rate, self._began, self._began_at = rate, now, row
+            self.rate, self._began, self.began_at = rate, now, row
         self._look_after = now + _LOOK_S
 
     async def _room(self, row: int) -> int:

@@ -1,4 +1,4 @@
-"""The same job with FastStream and river, as their documentation shows them, in two processes like ours.
+"""The same job with FastStream and river, as their documentation shows them, in two processes.
 
 One process makes readings and validates them, the other scores each with half-space trees and watches each series with
 ADWIN. Messages are read and acknowledged in batches, the fastest that FastStream offers, and published in pipelines.

@@ -11,6 +11,7 @@ from bench.pipeline import __main__ as bench
 from bench.pipeline import ours, peer
 from bench.pipeline.feed import START_NS, STEP_NS, Made
 from contracts.readings import joined
+from models.detectors import DETECTORS, score_batch
 
 KEYS = {"readings_per_s", "alert_p99_ms", "vs_faststream_river"}
 
@@ -24,6 +25,18 @@ def test_readings_follow_from_row_and_series() -> None:
         assert getattr(whole, name).tobytes() == getattr(parts, name).tobytes()
     assert whole.time[0] == START_NS + 1_015 * STEP_NS
     assert len(np.unique(made.rows(0, 2_000).value)) > 39_000, "nothing repeats soon"
+
+
+def test_spikes_surprise_a_detector_again_and_again() -> None:
+    """One a row, in a series after the other: at a fixed rate there are always alerts to time."""
+    made, detector = Made("feed", 20), DETECTORS["records"]()
+    readings = joined([made.rows(0, 1_000), made.rows(1_000, 2_000, planted_from=1_000)])
+    state = detector.start()
+    detector.grow(state, 20)
+    scores = score_batch(detector, state, readings.code.astype(np.int64), readings.time, readings.value)
+    alarms = np.flatnonzero(scores.score[20_000:] >= detector.threshold)
+    assert len(alarms) > 100, "spikes of a series are 20 readings apart, and most silence some that follow"
+    assert (readings.value[20_000:][alarms] > 9).mean() > 0.9
 
 
 def test_the_whole_pipeline_is_measured(tmp_path: Path) -> None:
@@ -48,7 +61,7 @@ def test_a_slow_start_shortens_what_is_measured() -> None:
 def sample(**changes: Any) -> ours.Measured:
     values: dict[str, Any] = {
         "readings_per_s": 300_000.0, "saturated_s": 10.0, "slices": [310_000.0, 290_000.0], "alert_rate": 150_000.0,
-        "latencies": [float(i) for i in range(1, 101)], "memory": {"first": (100.2, 101.7)},
+        "latencies": [float(i) for i in range(1, 101)], "memory": {"first": [100.2, 101.7]},
         "processor_s": {"first": 6.0, "server": 2.0},
     }  # fmt: skip
     return ours.Measured(**{**values, **changes})
