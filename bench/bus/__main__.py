@@ -12,7 +12,8 @@ medians taken, because the machine's speed drifts. All but the last two are rati
     packed_vs_raw           100 typed events in an entry, read, decoded, handled / XREADGROUP + XACK without decoding
     columns_vs_raw_columns  256 readings in an entry, read and decoded / XREADGROUP + XACK, pydantic header, columns
     columns_readings_per_s  from arrays to the log, and from there to arrays again
-    vs_faststream           one event an entry: the ordered lane / FastStream's consumers
+    vs_faststream           one event an entry: the ordered lane / FastStream's consumer of single messages
+    vs_faststream_batch     the same / FastStream's consumer of batches
     hop_p50_vs_raw          time from one process to another at 1,000 events/s, ours / raw
 """
 

@@ -42,7 +42,7 @@ class Plan:
     series: int = 1_000
     saturated_s: float = 10.0
     paced_s: float = 8.0
-    rate_share: float = 0.5
+    rate_share: float = 1 / 3
     maxmemory_mb: int = 4096
     keep_events: int = 200_000
     most_s: float = float("inf")
