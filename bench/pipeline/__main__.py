@@ -3,7 +3,8 @@
     python -m bench.pipeline [--quick] [--json]
 
 A real embedded server, the shipped agents with their default settings in three processes, and a source that never waits
-for its machines. First as fast as it goes, then at a third of that rate. Beside it the same job with FastStream and river.
+for its machines. First as fast as it goes, then at a third of that rate. Beside it the same job with FastStream and
+river.
 
     readings_per_s         readings that every task has committed, per second, while as many are offered as are taken
     per_processor_s        the same per second of processor time of all processes; other work on the machine hides less

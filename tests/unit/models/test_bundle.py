@@ -337,7 +337,7 @@ def test_no_flip_or_cut_of_any_file_is_accepted(made: Bundle, tmp_path: Path) ->
 
 
 def test_builtin_refuses_unknown_kinds_and_parameters() -> None:
-    with pytest.raises(BundleRefused, match="'tarot' is not known here; known: .*ewma"):
+    with pytest.raises(BundleRefused, match=r"'tarot' is not known here; known: .*ewma"):
         builtin("tarot")
     with pytest.raises(BundleRefused, match="'toy' does not take its parameters"):
         builtin("toy", {"speed": 3}, kinds=KINDS)
