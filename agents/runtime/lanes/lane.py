@@ -46,7 +46,6 @@ class Lane:
     ) -> None:
         self.home, self.processor, self.task, self.place, self.token = home, processor, task, place, token
         self.position = 0
-        self.handled = 0
         self._handling = Handling(processor, task, place, home.steps, buried)
         self._recovery = Recovery(home, self._handling)
         self._suspicion: Suspicion | None = None
@@ -178,7 +177,6 @@ class Lane:
         )  # fmt: skip
         count = last - self.position
         self.position = last
-        self.handled += count
         return count
 
     # ---- snapshots
