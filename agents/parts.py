@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from bus.protocol import Recorded
 from contracts.events import AnyEvent, Event
 from contracts.readings import Readings
 
@@ -163,6 +164,36 @@ class Batch:
     first: int
     last: int
     events: Sequence[AnyEvent]
+
+
+class Chore(Part, ABC):
+    """Looks after something now and then, in one process of the fleet at a time.
+
+    It may be called again before what it told last time is known to be in the log, and by another process after a
+    crash: what it does must be safe to do twice.
+    """
+
+    every_s: float = Field(default=5.0, gt=0, description="pause between two looks")
+
+    @abstractmethod
+    async def tend(self, log: "Log") -> Sequence[Event]:
+        """Look, act where that is due, and return what is to be told, operational events only.
+
+        What chores tell stands in the home partition of its stream (``contracts.identity.home_of``).
+        Raise Unavailable when something is down: it is said, and tried again.
+        """
+
+
+@dataclass(frozen=True)
+class Log:
+    """What a chore sees: the log as it is recorded, and the time.
+
+    recorded   streams and archive as one
+    now_ns     wall clock
+    """
+
+    recorded: Recorded
+    now_ns: int
 
 
 class Recorder(Part, Generic[In], ABC):

@@ -1,7 +1,7 @@
 """Runs the parts of this process, starts again what fails, and stops everything in order."""
 
 import signal
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,7 +13,8 @@ from contracts.errors import Rewound, StoreLost, StoreRefused, TocsinError, Unav
 from contracts.events import ReadingsAcquired
 from contracts.settings import ARCHIVE
 
-from .parts import Processor, Recorder, Sink, Source
+from .parts import Chore, Processor, Recorder, Sink, Source
+from .runtime.chores import ChoreRunner
 from .runtime.groups import single_error
 from .runtime.home import Home, log
 from .runtime.lanes.processing import ProcessorRunner
@@ -80,16 +81,7 @@ class Supervisor:
         """A runner for every part and stream."""
         out: dict[str, Runner] = {}
         for item in self.placed:
-            if isinstance(item.part, Source):
-                followers = self.topology.followers(ReadingsAcquired.stream)
-                self.sources.append(SourceRunner(self.home, item.agent, item.name, item.part, followers))
-            elif isinstance(item.part, Sink):
-                out[item.name] = SinkRunner(self.home, item.name, item.part, self.topology.inputs(item.part))
-            for stream in self.topology.inputs(item.part):
-                if isinstance(item.part, Processor):
-                    out[f"{item.name}<{stream}"] = ProcessorRunner(self.home, item.name, item.part, stream)
-                elif isinstance(item.part, Recorder):
-                    out[f"{item.name}<{stream}"] = RecorderRunner(self.home, item.name, item.part, stream)
+            out.update(self._runners_of(item))
         if self.live and self.sources:
             out["clock"] = Ticker(self.home, self.sources[0].agent)
         if self.live:
@@ -97,6 +89,22 @@ class Supervisor:
         elif self.sources:
             out["sources"] = Chain(self.sources)
         return out
+
+    def _runners_of(self, item: Placed) -> Iterator[tuple[str, Runner]]:
+        part = item.part
+        streams = self.topology.inputs(part)
+        if isinstance(part, Source):
+            followers = self.topology.followers(ReadingsAcquired.stream)
+            self.sources.append(SourceRunner(self.home, item.agent, item.name, part, followers))
+        elif isinstance(part, Sink):
+            yield item.name, SinkRunner(self.home, item.name, part, streams)
+        elif isinstance(part, Chore) and self.live:
+            yield item.name, ChoreRunner(self.home, item.name, part)
+        for stream in streams:
+            if isinstance(part, Processor):
+                yield f"{item.name}<{stream}", ProcessorRunner(self.home, item.name, part, stream)
+            elif isinstance(part, Recorder):
+                yield f"{item.name}<{stream}", RecorderRunner(self.home, item.name, part, stream)
 
     async def run(self) -> None:
         """Run everything until ``home.stop`` is set and all runners are done.

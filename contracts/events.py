@@ -11,6 +11,18 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from .deployments import AlertLabelled as AlertLabelled
+from .deployments import Candidate as Candidate
+from .deployments import Guard as Guard
+from .deployments import HealthChanged as HealthChanged
+from .deployments import ModelMeasured as ModelMeasured
+from .deployments import ModelPromoted as ModelPromoted
+from .deployments import ModelServed as ModelServed
+from .deployments import ModelTrained as ModelTrained
+from .deployments import RolloutChanged as RolloutChanged
+from .deployments import ShadowFound as ShadowFound
+from .deployments import TrainingFailed as TrainingFailed
+from .deployments import TrainingRequested as TrainingRequested
 from .event import AnyEvent as AnyEvent
 from .event import Event as Event
 from .event import ReadingsEvent as ReadingsEvent

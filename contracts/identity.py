@@ -56,3 +56,8 @@ def reading_ids(source: str, asset: str, channel: str, positions: Iterable[int])
 def partition_of(asset: str, partitions: int) -> int:
     """The partition that holds all events of ``asset``; stable across processes and versions."""
     return int.from_bytes(blake2b(asset.encode(), digest_size=8).digest(), "big") % partitions
+
+
+def home_of(name: str, partitions: int) -> int:
+    """The partition that keeps what belongs to ``name`` rather than to an asset."""
+    return partition_of(f"home of {name}", partitions)

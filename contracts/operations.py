@@ -57,6 +57,7 @@ class ModelRefused(Event):
     bundle: str
     agent: str
     reason: str
+    kind: str = Field(default="", description="the cause in a word or two, as of BundleRefused")
 
 
 class LineageRecorded(Event):

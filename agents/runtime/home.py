@@ -24,7 +24,7 @@ from contracts.events import (
     PartitionStopped,
 )
 from contracts.frames import Frame, encode
-from contracts.identity import partition_of
+from contracts.identity import home_of
 from contracts.settings import BusSettings
 
 from ..clock import Clock
@@ -72,7 +72,7 @@ class Home:
 
     def home_partition(self, name: str) -> int:
         """The partition that keeps what belongs to ``name`` rather than to an asset."""
-        return partition_of(f"home of {name}", self.bus.partitions)
+        return home_of(name, self.bus.partitions)
 
     async def tell(self, partition: int, writer: str, *events: Event) -> None:
         """Append operational events. They are news, not truth: never worth failing for."""

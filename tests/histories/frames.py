@@ -28,6 +28,8 @@ TIME = 1_767_225_600_123_456_789
 #: Ordinal of the last event of every recorded entry.
 LAST = 1000
 Line = dict[str, Any]
+#: Numbers that have a largest value.
+_BOUNDED = ("score", "share", "score_shift", "precision")
 
 
 def sample(kind: type[Event] | type[ReadingsEvent]) -> list[AnyEvent]:
@@ -68,9 +70,11 @@ def _value(name: str, kind: Any, number: int) -> Any:
     if kind is int:
         return TIME if name in ("time", "since") else 2**53 + number
     if kind is float:
-        return 0.1 if number == 1 or name == "score" else float("inf")
+        return 0.1 if number == 1 or name in _BOUNDED else float("inf")
     if get_origin(kind) is Literal:
         return get_args(kind)[number % len(get_args(kind))]
+    if get_origin(kind) is tuple:
+        return tuple(_value(name, get_args(kind)[0], each) for each in (number, number + 1))
     if get_origin(kind) is dict:
         inner = get_args(kind)[1]
         return {f"{name}/{key}": _value(name, inner, number) for key in "ab"}
