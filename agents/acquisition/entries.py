@@ -15,14 +15,6 @@ from .cells import note
 WHOLE = "*"
 
 
-class Refused(Exception):
-    """A request of which nothing was taken."""
-
-    def __init__(self, status: int, error: str, mend: str) -> None:
-        super().__init__(error)
-        self.status, self.error, self.mend = status, error, mend
-
-
 class Entry(NamedTuple):
     """One reading as it was pushed; ``time`` is None when it could not be read."""
 

@@ -1,7 +1,6 @@
 """Readings that programs push over HTTP."""
 
 import asyncio
-import ipaddress
 import json
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -11,6 +10,7 @@ import anyio
 import structlog
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from contracts.addresses import is_loopback
 from contracts.errors import Unavailable
 
 from ..clock import Clock
@@ -67,15 +67,16 @@ class HttpPush(Source):
 
     @model_validator(mode="after")
     def _guarded(self) -> "HttpPush":
-        if not _is_loopback(self.host) and (self.token is None or not self.token.get_secret_value()):
+        if not is_loopback(self.host) and (self.token is None or not self.token.get_secret_value()):
             raise ValueError(f"host {self.host} can be reached from outside: set a token")
         return self
 
     async def harvests(
         self, name: str, resume: str | None, clock: Callable[[], int] = Clock.wall_ns
     ) -> AsyncIterator[Harvest]:
+        from ..web.serving import listening, server
         from .intake import Intake
-        from .server import Api, listening, server
+        from .server import Api
 
         intake = Intake(self.queue_requests, self.queue_readings)
         book = _Book(self, name, intake, resumed(resume, name) if resume is not None else None)
@@ -162,10 +163,3 @@ async def _next(intake: "Intake", running: "asyncio.Task[None]") -> "Request | N
     raise Unavailable("the HTTP server of this source stopped", mend="see the log before this") from (
         None if running.cancelled() else running.exception()
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

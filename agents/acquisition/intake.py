@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from .entries import Entry, Refused
+from ..web.refusal import Refused
+from .entries import Entry
 
 KEPT_KEYS = 10_000
 #: Nobody took a request for so long: the log is full, or not there. Senders are told so at once.

@@ -11,8 +11,9 @@ from typing import Any, NoReturn
 
 from contracts.readings import Quality, Verdict
 
+from ..web.refusal import Refused
 from .cells import note, number
-from .entries import Entry, Refused
+from .entries import Entry
 from .times import TimeReader
 
 _SINGLE = {"asset", "channel", "time", "value"}

@@ -12,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from agents.acquisition.server import listening, server
 from agents.clock import Clock
 from agents.telemetry import Report
 from agents.telemetry.reports import FRESH_S
 from agents.topology import Topology
+from agents.web.serving import listening, server
 from bus.protocol import Bus
 from bus.redis import open_bus
 from contracts.errors import TocsinError

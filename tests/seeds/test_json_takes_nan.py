@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from agents.acquisition import CsvFile, pushed
-from agents.acquisition.entries import Refused
 from agents.acquisition.times import TimeReader
+from agents.web.refusal import Refused
 from contracts.readings import Verdict
 from tests.unit.acquisition.reads import AT, rows
 

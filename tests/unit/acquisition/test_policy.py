@@ -9,8 +9,9 @@ import pytest
 from agents.acquisition import CsvFile, lineprotocol, policy, pushed
 from agents.acquisition.catalog import Catalog
 from agents.acquisition.cells import MAX_NOTE, number, numbers
-from agents.acquisition.entries import Doorkeeper, Entry, Refused
+from agents.acquisition.entries import Doorkeeper, Entry
 from agents.acquisition.times import TimeReader
+from agents.web.refusal import Refused
 from contracts.instants import from_iso
 from contracts.readings import Readings, Verdict
 from tests.unit.acquisition.policy_page import PAGE, page

@@ -1,0 +1,1 @@
+"""What everything has in common that listens for HTTP: who may speak, how much, and what they are told."""

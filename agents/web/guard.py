@@ -1,0 +1,72 @@
+"""Who may speak at all: checked before anything of a request is read."""
+
+import hmac
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .body import drained
+from .refusal import Refused, refusal
+
+
+class Guarded(Protocol):
+    """The settings of something that listens."""
+
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def token(self) -> SecretStr | None: ...
+
+    @property
+    def allowed_hosts(self) -> tuple[str, ...]: ...
+
+    @property
+    def max_body_bytes(self) -> int: ...
+
+
+class Guard:
+    """Turns away whoever may not speak.
+
+    The Host header is checked against rebound names, and the Origin header against pages of other sites that a
+    browser on this machine shows.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Guarded) -> None:
+        self._app = app
+        self._hosts = {"localhost", "127.0.0.1", "::1", settings.host.lower(), *map(str.lower, settings.allowed_hosts)}
+        self._token = settings.token
+        self._drain_bytes = settings.max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        refused = self._refused(request)
+        if refused is None:
+            await self._app(scope, receive, send)
+            return
+        await drained(request, self._drain_bytes)
+        await refusal(refused)(scope, receive, send)
+
+    def _refused(self, request: Request) -> Refused | None:
+        if host_of(f"//{request.headers.get('host', '')}") not in self._hosts:
+            return Refused(421, "this is not the host that was asked for", "add the name to allowed_hosts")
+        origin = request.headers.get("origin")
+        if origin is not None and host_of(origin) not in self._hosts:
+            return Refused(403, "pages of other sites may not send requests", "add the site to allowed_hosts")
+        if self._token is None:
+            return None
+        given = request.headers.get("authorization", "").encode()
+        if hmac.compare_digest(given, b"Bearer " + self._token.get_secret_value().encode()):
+            return None
+        return Refused(401, "the token is missing or wrong", "send the header Authorization: Bearer TOKEN")
+
+
+def host_of(url: str) -> str:
+    """The host in a URL, without a dot at its end; empty where there is none."""
+    try:
+        return (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return ""
