@@ -1,6 +1,7 @@
 """tocsin doctor: look at everything that has to work, and say what is wrong, why, and how to mend it."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
@@ -12,13 +13,14 @@ from bus.redis.opening import infos
 from contracts.errors import TocsinError
 from contracts.settings import Settings, masked
 
-from .checks import clock, embedded, folder, log, redis, retention, software, tracking
+from .checks import clock, embedded, folder, health, log, redis, retention, software, tracking
 from .checks.configuration import Examined, configuration, examine
 from .checks.finding import UNAVAILABLE, Finding, exit_code, fail, ok, skip
 from .checks.scene import Limits, Scene
 from .options import Choices, choices, json_option
 from .output import document, say, tables
 
+T = TypeVar("T")
 REDIS = "redis"
 USUAL, REAL = Limits(), Clock()
 
@@ -75,11 +77,16 @@ async def _local(scene: Scene, *, readable: bool) -> list[Finding]:
     in_data_dir = [folder.data_dir, folder.permissions, folder.disk, retention.archive]
     in_data_dir += [embedded.embedded_server, embedded.orphans]
 
-    async def in_thread(check: Callable[[Scene], Finding]) -> Finding:
+    async def in_thread(check: Callable[[Scene], T]) -> T:
         return await anyio.to_thread.run_sync(check, scene, abandon_on_cancel=True)
 
     chosen = [*everywhere, *(in_data_dir if readable else ()), tracking.mlflow]
-    return [await _guarded(check.__name__, in_thread(check), scene.limits.timeout_s) for check in chosen]
+    found = [await _guarded(check.__name__, in_thread(check), scene.limits.timeout_s) for check in chosen]
+    if scene.quick or not readable:
+        return found
+    for check in (health.trainings, health.growth):
+        found += await _each(check.__name__, in_thread(check), scene.limits.timeout_s)
+    return found
 
 
 async def _redis(scene: Scene) -> list[Finding]:
@@ -104,6 +111,8 @@ async def _redis(scene: Scene) -> list[Finding]:
         chosen.update({f"log.{check.__name__}": check for check in log.CHECKS})
     try:
         found = [await _guarded(name, check(probe), limit) for name, check in chosen.items()]
+        for more in () if scene.quick else health.CHECKS:
+            found += await _each(more.__name__, more(probe), limit)
     finally:
         await server.close()
     return [ok(REDIS, f"{masked(url)} answers"), *found]
@@ -118,26 +127,25 @@ def _mend(error: TocsinError) -> str:
 
 async def _guarded(name: str, answer: Awaitable[Finding], timeout_s: float) -> Finding:
     """The finding of a check; a check that is slow or breaks is a finding of its own."""
+
+    async def alone() -> list[Finding]:
+        return [await answer]
+
+    return (await _each(name, alone(), timeout_s))[0]
+
+
+async def _each(name: str, answer: Awaitable[list[Finding]], timeout_s: float) -> list[Finding]:
+    """As ``_guarded`` for a look that answers several questions at once."""
     try:
         with anyio.fail_after(timeout_s):
             return await answer
     except TimeoutError:
-        cause = "What it looks at hangs: a disk, a network, or a server"
-        return fail(
-            name.replace("_", "-"),
-            f"no answer in {timeout_s:.0f} s",
-            cause,
-            "See dmesg and the server's log",
-            UNAVAILABLE,
-        )
+        found, cause = f"no answer in {timeout_s:.0f} s", "What it looks at hangs: a disk, a network, or a server"
+        return [fail(name.replace("_", "-"), found, cause, "See dmesg and the server's log", UNAVAILABLE)]
     except Exception as error:  # noqa: BLE001 - the doctor must tell all the rest
         cause = f"{type(error).__name__}: {str(error)[:300]}"
-        return fail(
-            name.replace("_", "-"),
-            "the check itself failed",
-            cause,
-            "Report this with the output of tocsin doctor --json",
-        )
+        mend = "Report this with the output of tocsin doctor --json"
+        return [fail(name.replace("_", "-"), "the check itself failed", cause, mend)]
 
 
 # ---------------------------------------------------------------- for people
