@@ -21,10 +21,10 @@ from bus.redis import open_bus
 from contracts.errors import ConfigError
 from contracts.settings import Settings
 
+from ..catalog import Catalog
 from ..host import Host
 from ..logs import set_up
 from ..options import Loaded, common
-from .catalog import Catalog
 from .openapi import openapi
 from .predict import Predict
 

@@ -18,8 +18,8 @@ from agents.web.refusal import HEADERS, Refused, refusal
 from contracts.errors import BundleRefused, NotFound, Unavailable
 from contracts.strictjson import loads
 
-from .catalog import Catalog, Model
-from .messages import BatchRequest, Models, Prediction, Predictions, PredictRequest, Used, Wanted
+from ..catalog import Catalog, Model, Unknown
+from .messages import BatchRequest, Known, Models, Prediction, Predictions, PredictRequest, Used, Wanted
 
 if TYPE_CHECKING:
     from models.prediction import Predictor, Scored
@@ -49,7 +49,10 @@ class Predict:
             await self._catalog.refresh()
         except Unavailable as error:
             return refusal(_down(error))
-        return _answer(Models(models=self._catalog.known()))
+        known = self._catalog.known().items()
+        return _answer(
+            Models(models=[Known(name=name, versions=own, aliases=aliases) for name, (own, aliases) in known])
+        )
 
     async def predict(self, request: Request) -> Response:
         """One row."""
@@ -84,7 +87,10 @@ class Predict:
                 await self._catalog.refresh()
             except Unavailable as error:
                 raise _down(error) from error
-            model = self._catalog.find(wanted.name or "", wanted.version or "", wanted.alias or "")
+            try:
+                model = self._catalog.find(wanted.name or "", wanted.version or "", wanted.alias or "")
+            except Unknown as error:
+                raise Refused(404, str(error.args[0]), error.mend, error.kind) from error
         async with self._loading:
             if model.bundle not in self._loaded:
                 self._loaded[model.bundle] = await anyio.to_thread.run_sync(partial(self._load, model.bundle))

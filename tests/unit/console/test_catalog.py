@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 
-from agents.web.refusal import Refused
 from bus.memory import MemoryBus
 from bus.protocol import Place
-from console.api.catalog import Catalog
+from console.catalog import Catalog, Model, Unknown
 from contracts.events import Event, ModelPromoted, ModelPublished
 from contracts.frames import encode
 
@@ -48,7 +47,7 @@ async def test_production_is_the_first_published_until_somebody_promotes() -> No
     assert found(catalog, name="pumps") == B
     assert found(catalog, name="pumps", version="1") == A
     assert found(catalog, name="pumps", alias="next") == C
-    assert [(known.name, known.versions) for known in catalog.known()] == [("pumps", {"1": A, "2": B, "3": C})]
+    assert catalog.known() == {"pumps": ({"1": A, "2": B, "3": C}, {"production": "2", "next": "3"})}
 
 
 @pytest.mark.parametrize(
@@ -63,7 +62,14 @@ def test_what_is_not_known_is_told_apart(wanted: dict[str, str], kind: str, name
     """With what is known instead."""
     catalog = Catalog(MemoryBus(1))
     catalog.learn(published("1", A))
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Unknown, match=names) as unknown:
         catalog.find(**wanted)
-    assert (refused.value.status, refused.value.kind) == (404, kind)
-    assert names in refused.value.error
+    assert unknown.value.kind == kind
+
+
+@pytest.mark.parametrize("text", ["pumps", "pumps@production", "pumps/1", A])
+def test_a_model_has_four_spellings(text: str) -> None:
+    """All of them lead to its name and version."""
+    catalog = Catalog(MemoryBus(1))
+    catalog.learn(published("1", A))
+    assert catalog.spelled(text) == Model(A, "pumps", "1")

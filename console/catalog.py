@@ -1,16 +1,24 @@
 """Which bundle a name means: from what the log says of models, so that no registry need be asked or be up."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from agents.web.refusal import Refused
 from bus.news import News
 from bus.protocol import Recorded
+from contracts.errors import NotFound
 from contracts.events import AnyEvent, ModelPromoted, ModelPublished
+from models.files import is_digest
 from models.registry import PRODUCTION
 
-from .messages import Known
+MEND = "See what there is: tocsin models ls"
 
-MEND = "`tocsin models ls` lists what there is"
+
+class Unknown(NotFound):
+    """The log knows no such model, version or alias: ``kind`` says which."""
+
+    def __init__(self, message: str, kind: str) -> None:
+        super().__init__(message, mend=MEND)
+        self.kind = kind
 
 
 @dataclass(frozen=True)
@@ -51,26 +59,40 @@ class Catalog:
     def find(self, name: str, version: str = "", alias: str = "") -> Model:
         """The model of this name; its production version unless another version or an alias is given.
 
-        Raises Refused; a name, a version and an alias that are not known have each a kind of their own.
+        Raises Unknown; a name, a version and an alias that are not known have each a kind of their own.
         """
         versions = self._versions.get(name)
         if versions is None:
             known = ", ".join(sorted(self._versions)[:20]) or "none is published"
-            raise Refused(404, f"no model {name!r}; known: {known}", MEND, "unknown model")
+            raise Unknown(f"no model {name!r}; known: {known}", "unknown model")
         if not version:
             wanted, aliases = alias or PRODUCTION, self._aliases.get(name, {})
             if wanted not in aliases:
                 known = ", ".join(sorted(aliases)) or "none"
-                raise Refused(404, f"model {name!r} has no alias {wanted!r}; it has: {known}", MEND, "unknown alias")
+                raise Unknown(f"model {name!r} has no alias {wanted!r}; it has: {known}", "unknown alias")
             version = aliases[wanted]
         if version not in versions:
             known = ", ".join(sorted(versions, key=lambda text: (len(text), text))[-20:])
-            raise Refused(404, f"model {name!r} has no version {version!r}; it has: {known}", MEND, "unknown version")
+            raise Unknown(f"model {name!r} has no version {version!r}; it has: {known}", "unknown version")
         return Model(versions[version], name, version)
 
-    def known(self) -> list[Known]:
-        """Every model, by name."""
-        return [
-            Known(name=name, versions=dict(versions), aliases=dict(self._aliases.get(name, {})))
-            for name, versions in sorted(self._versions.items())
-        ]
+    def known(self) -> dict[str, tuple[dict[str, str], dict[str, str]]]:
+        """Name -> (version -> digest, alias -> version), of every model."""
+        return {name: (dict(own), dict(self._aliases.get(name, {}))) for name, own in sorted(self._versions.items())}
+
+    def spelled(self, text: str) -> Model:
+        """The model that ``NAME``, ``NAME@ALIAS``, ``NAME/VERSION`` or the digest of a bundle means.
+
+        Raises Unknown.
+        """
+        if is_digest(text):
+            return next((model for model in self._models() if model.bundle == text), Model(text))
+        name, _, alias = text.partition("@")
+        if alias:
+            return self.find(name, alias=alias)
+        name, _, version = text.rpartition("/")
+        return self.find(name, version=version) if name else self.find(text)
+
+    def _models(self) -> Iterator[Model]:
+        for name, versions in self._versions.items():
+            yield from (Model(bundle, name, version) for version, bundle in versions.items())
