@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from contracts.errors import BundleRefused, TocsinError
 
 from .bundle import Bundle, is_fitted
-from .kinds import score
 from .manifest import Manifest
 
 Floats = NDArray[np.float64]
@@ -99,10 +98,9 @@ class Predictor:
 
     def score(self, columns: Floats) -> Scored:
         """The scores of rows, float64[n, k] -> Scored; each row by itself."""
-        arrays = self.bundle.arrays
-        found = score(self._detector, self._postprocessor, arrays, columns)
-        shares = self._detector.contributions(arrays, self._postprocessor.scale(arrays, columns))
-        return Scored(found, shares)
+        arrays, after = self.bundle.arrays, self._postprocessor
+        found = after.judge(self._detector, arrays, columns).score
+        return Scored(found, after.shares(self._detector, arrays, columns))
 
 
 def _listed(names: Sequence[str]) -> str:
