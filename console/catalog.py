@@ -8,7 +8,7 @@ from bus.protocol import Recorded
 from contracts.errors import NotFound
 from contracts.events import AnyEvent, ModelPromoted, ModelPublished
 from models.files import is_digest
-from models.registry import PRODUCTION
+from models.versions import PRODUCTION
 
 MEND = "See what there is: tocsin models ls"
 

@@ -1,0 +1,1 @@
+"""Backups: everything of an installation in a folder, and its way back."""

@@ -1,0 +1,115 @@
+"""``tocsin restore FOLDER``: a backup checked, and brought back into an empty installation."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+
+from bus.redis import open_bus
+from bus.redis.bus import RedisBus
+from bus.redis.connecting import connect
+from contracts.errors import ConfigError, TocsinError
+from contracts.settings import Settings
+from models.bundle import opened
+from models.cache import BundleCache
+
+from .backups import contents
+from .backups.contents import Contents
+from .backups.returning import Returning
+from .host import Host
+from .options import Loaded, common, json_option
+from .output import document, notices, say, tables
+
+_FAILED = 1
+
+
+@click.command()
+@common
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--dry-run", is_flag=True, help="Check every byte of the backup; write nothing.")
+@json_option
+def restore(loaded: Loaded, folder: Path, dry_run: bool, as_json: bool) -> int:
+    """Check the backup in FOLDER, and bring it back into an empty data directory (and server, with --redis).
+
+    Nothing is written before every digest was checked. Afterwards every model is checked again where it is now, its
+    golden vectors included. Exit code 1 when one of them cannot be served.
+    """
+    found = contents.read(folder)
+    if found.partitions != loaded.settings.bus.partitions:
+        text = f"bus.partitions is {loaded.settings.bus.partitions}, the backup's log has {found.partitions}"
+        raise ConfigError(
+            [text], mend="Set it to that of the backup"
+        )
+    returning = Returning(folder, found, loaded.settings)
+    with _shown("checking", found.size) as told:
+        returning.verify(told)
+    models: list[dict[str, Any]] = []
+    if not dry_run:
+        with _shown("restoring", found.size) as told:
+            returning.files(told)
+            anyio.run(_log, returning, told, backend_options={"use_uvloop": True})
+        models = list(_models(loaded.settings))
+    _tell(found, models, dry_run, as_json)
+    return _FAILED if any(model["problem"] for model in models) else 0
+
+
+async def _log(returning: Returning, told: Callable[[str, int], None]) -> None:
+    settings, identity = returning.settings, returning.contents.identity
+    with Host(settings) as host:
+        bus = RedisBus(connect(host.url, settings.redis), settings.bus.partitions)
+        try:
+            await returning.log(bus, told)
+        finally:
+            await bus.close()
+        host.store_file.write_text(f"{identity}\n")
+        # As the service will: it refuses a log that is not the one that it should be.
+        checked = await open_bus(settings, host.url, store_file=host.store_file, create=False)
+        await checked.close()
+
+
+def _models(settings: Settings) -> Iterator[dict[str, Any]]:
+    """Every bundle where it is now: whole, and scoring its golden vectors as it did."""
+    cache = BundleCache(settings.data_dir)
+    for digest in cache.list():
+        problem, name = "", ""
+        try:
+            bundle = opened(cache.files(digest))
+            name = bundle.manifest.name
+        except TocsinError as error:
+            problem = str(error)
+        yield {"bundle": digest, "name": name, "problem": problem}
+
+
+def _tell(found: Contents, models: list[dict[str, Any]], dry_run: bool, as_json: bool) -> None:
+    about = {"made": found.made, "log": found.identity, "events": sum(found.ends.values()), "files": len(found.files),
+             "bytes": found.size, "models": models, "dry_run": dry_run}  # fmt: skip
+    if as_json:
+        document(about)
+        return
+    from rich.table import Table
+
+    if models:
+        table = Table(box=None, padding=(0, 2))
+        for heading in ("model", "bundle", ""):
+            table.add_column(heading)
+        for model in models:
+            table.add_row(model["name"], model["bundle"][:16], model["problem"] or "verified")
+        tables().print(table)
+    what = "the backup is whole" if dry_run else "restored"
+    say(f"{what}: {about['events']:,} events of log {found.identity}, {found.size / 1e6:,.1f} MB, as of {found.made}")
+
+
+@contextmanager
+def _shown(what: str, size: int) -> Iterator[Callable[[str, int], None]]:
+    """A bar, where somebody looks."""
+    if not notices().is_terminal:
+        yield lambda _, __: None
+        return
+    from rich.progress import Progress
+
+    with Progress(console=notices(), transient=True) as bar:
+        task = bar.add_task(what, total=size)
+        yield lambda _, done: bar.advance(task, done)

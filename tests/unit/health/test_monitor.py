@@ -1,0 +1,83 @@
+"""The chore that tells when something changes."""
+
+from pathlib import Path
+
+import numpy as np
+
+from agents.health.monitor import HealthMonitor
+from agents.parts import Context, Log
+from bus.memory import MemoryBus
+from bus.protocol import Commit, Place
+from contracts.events import Event, HealthChanged, ReadingsAccepted, ReadingsAcquired
+from contracts.frames import encode
+from contracts.instants import DAY, SECOND
+from contracts.readings import Readings, Series
+
+NOW = 20_000 * DAY
+TASK = "anomaly<readings.accepted"
+
+
+def monitor(data_dir: Path, *endless: str) -> HealthMonitor:
+    found = HealthMonitor()
+    found.prepare(Context(agent="coordinator", data_dir=data_dir, endless=endless))
+    return found
+
+
+def readings(*seconds: float) -> Readings:
+    times = np.array([NOW + int(second * SECOND) for second in seconds], np.int64)
+    n = len(times)
+    zeros = np.zeros(n, np.int64)
+    return Readings.of([Series("push", "a", "c")], zeros, times, zeros * 1.0, np.arange(n, dtype=np.int64))
+
+
+async def look(chore: HealthMonitor, bus: MemoryBus, at_s: float) -> list[tuple[str, str]]:
+    """One look; what it tells is put into the log, as the runtime does."""
+    positions = [await bus.positions(number) for number in range(bus.partitions)]
+    events: list[Event] = list(await chore.tend(Log(bus, positions, NOW + int(at_s * SECOND))))
+    for event in events:
+        await bus.append(Place(event.stream, 0), list(encode([event], "health")))
+    return [(event.check, event.state) for event in events if isinstance(event, HealthChanged)]
+
+
+async def commit(bus: MemoryBus, writer: str, stream: str, event: object) -> None:
+    frames = [(stream, frame) for frame in encode([event], writer)]  # type: ignore[list-item]  # both are events
+    at = (await bus.positions(0)).get(writer, "")
+    await bus.commit(Commit(0, writer, 1, at, f"{at}x", frames))
+
+
+async def test_tells_what_is_wrong_when_two_looks_see_it_and_what_is_mended(tmp_path: Path) -> None:
+    """And nothing of what is well; another process that takes over knows what was told."""
+    bus = MemoryBus(1)
+    await commit(bus, "source", "readings.acquired", ReadingsAcquired(readings(-60, 0)))
+    chore = monitor(tmp_path, "push")
+    assert await look(chore, bus, 60) == []
+    assert await look(chore, bus, 7 * 3600) == []
+    assert await look(chore, bus, 7 * 3600 + 60) == [("data-gaps", "warning")]
+    assert await look(chore, bus, 7 * 3600 + 120) == []
+    successor = monitor(tmp_path)
+    assert await look(successor, bus, 7 * 3600 + 180) == []
+    # Without sources that should go on nothing is missing.
+    assert await look(successor, bus, 7 * 3600 + 240) == [("data-gaps", "ok")]
+
+
+async def test_scoring_that_stands_still_is_told(tmp_path: Path) -> None:
+    """By the readings' own time: ninety seconds are too many."""
+    bus = MemoryBus(1)
+    await commit(bus, "validation", "readings.accepted", ReadingsAccepted(readings(0, 30)))
+    await bus.commit(Commit(0, TASK, 1, "", "1"))
+    chore = monitor(tmp_path)
+    for at in (31, 32, 33):
+        assert await look(chore, bus, at) == []
+    await commit(bus, "validation", "readings.accepted", ReadingsAccepted(readings(91)))
+    assert [await look(chore, bus, at) for at in (92, 93)] == [[], [("feature-latency", "warning")]]
+    await bus.commit(Commit(0, TASK, 1, "1", "3"))
+    assert [await look(chore, bus, at) for at in (94, 95)] == [[], [("feature-latency", "ok")]]
+
+
+async def test_a_store_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """Its file is there and is no database."""
+    (tmp_path / "mlflow").mkdir()
+    (tmp_path / "mlflow" / "mlflow.db").write_bytes(b"no database" * 100)
+    chore = monitor(tmp_path)
+    bus = MemoryBus(1)
+    assert [await look(chore, bus, at) for at in (1, 2)] == [[], [("training-runs", "failed")]]
