@@ -1,149 +1,122 @@
-"""``tocsin lineage ALERT``: what led to an alert, back to its raw readings."""
+"""``tocsin lineage WHAT``: what led to an alert, back to its raw readings; or what came of a model or of data."""
 
-from collections.abc import AsyncIterator
-from typing import Any, TypeVar
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
+import anyio.to_thread
 import click
 
-from bus.protocol import Bus, Place, Recorded
-from bus.redis import open_bus
-from bus.scan import Found, backwards, scan
-from contracts.errors import NotFound
-from contracts.events import (
-    AnomalyCleared,
-    AnomalyDetected,
-    DriftDetected,
-    Event,
-    Finding,
-    LineageRecorded,
-    ModelPublished,
-    ReadingsAccepted,
-    ReadingsEvent,
-)
-from contracts.rows import event_row, rows
+from bus.protocol import Place
+from contracts.errors import Unavailable
+from contracts.events import Finding
+from contracts.instants import EARLIEST, LATEST
 
+from .export import counted
 from .host import Host
+from .instant import Instant
 from .options import Loaded, common
-from .output import document, tables
+from .output import document, say
+from .past.record import Record, of_log
 
-E = TypeVar("E", bound=Event)
+if TYPE_CHECKING:
+    from .walks.past import Past
 
-#: Raw readings that people are shown; programs get all of them.
-_SHOWN = 8
+T = TypeVar("T")
+_MEND = "Stop Tocsin, and delete the folder `index` of the data directory"
+#: Alerts of a model or of data that are named; all are counted.
+_NAMED = 1_000
 
 
 @click.command()
 @common
-@click.argument("alert")
+@click.argument("what")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def lineage(loaded: Loaded, alert: str, as_json: bool) -> None:
-    """Explain ALERT, the id of a finding or the beginning of one: its raw readings, features, model and training."""
+@click.option("--graph", "as_graph", is_flag=True, help="A Mermaid flowchart, which GitHub and many editors draw.")
+@click.option("--from", "since", type=Instant(), default=EARLIEST, help="With an asset or series: its readings since.")
+@click.option("--to", "until", type=Instant(), default=LATEST, help="With an asset or series: its readings until.")
+@click.option("--most", type=click.IntRange(0), default=_NAMED, show_default=True, help="Alerts to name.")
+def lineage(loaded: Loaded, what: str, as_json: bool, as_graph: bool, since: int, until: int, most: int) -> None:
+    """Explain WHAT: an alert, back to its raw readings, features, model and training; or all alerts of something.
+
+    WHAT is the id of a finding or the beginning of one; or, for all that came of it: a model (NAME, NAME/VERSION), the
+    digest of a bundle or of training data, readings (readings.accepted/3:100-200), an asset, or ASSET/CHANNEL.
+    """
+    from .walks import graph, shown
+
     with Host(loaded.settings, attach=True) as host:
-        found = anyio.run(_explain, host, loaded, alert, backend_options={"use_uvloop": True})
+        found = anyio.run(_walk, host, loaded, what, (since, until), most, backend_options={"use_uvloop": True})
+    back = "alert" in found
     if as_json:
         document(found)
+    elif as_graph:
+        sys.stdout.write(graph.graph_back(found) if back else graph.graph_forth(found))
+    elif back:
+        shown.show_back(found)
     else:
-        _show(found)
+        shown.show_forth(found)
 
 
-async def _explain(host: Host, loaded: Loaded, alert: str) -> dict[str, Any]:
-    bus = await open_bus(loaded.settings, host.url, store_file=host.store_file)
-    try:
-        return await explain(bus, loaded, alert)
-    finally:
-        await bus.close()
+async def _walk(host: Host, loaded: Loaded, what: str, span: tuple[int, int], most: int) -> dict[str, Any]:
+    async with of_log(loaded.settings, host) as record:
+        return await walked(record, loaded, what, span, most)
 
 
-async def explain(bus: Bus, loaded: Loaded, alert: str) -> dict[str, Any]:
-    """Everything that led to a finding.
+async def walked(
+    record: Record, loaded: Loaded, what: str, span: tuple[int, int] = (EARLIEST, LATEST), most: int = _NAMED
+) -> dict[str, Any]:
+    """What led to an alert, or what came of a model or of data.
 
-    Raises NotFound when no finding, or more than one, has an id that begins so.
+    Raises NotFound when nothing is known of it, or more than one id begins so; what cannot be read is raised as what
+    it is, never as NotFound.
     """
-    from agents.coordinator.lookup import lineage as led_to
-    from models.cache import BundleCache
+    from .walks.back import explained, only, unknown
+    from .walks.forth import origin, touched
 
-    place, ordinal, finding = await find(bus, alert)
-    recorded = [e async for e in _events(bus, Place("lineage", place.partition), LineageRecorded)]
-    published = [
-        event
-        for number in range(bus.partitions)
-        async for event in _events(bus, Place("models", number), ModelPublished)
-    ]
-    told = led_to(finding, ordinal, cache=BundleCache(loaded.settings.data_dir), recorded=recorded, published=published)
-    alert_row = {**event_row(finding), "partition": place.partition, "stream": place.stream, "position": ordinal}
-    return {"alert": alert_row, "readings": await _readings(bus, place.partition, finding), **told}
+    async def look(past: "Past") -> dict[str, Any]:
+        if spots := past.index.beginning(what):
+            return await explained(past, only(spots, what))
+        found = await origin(past, what, *span)
+        if found is None:
+            # Perhaps the index only says so because it is damaged.
+            await anyio.to_thread.run_sync(past.index.verify)
+            raise unknown(past, what)
+        return touched(past, what, found, most)
 
-
-async def find(bus: Recorded, alert: str) -> tuple[Place, int, Finding]:
-    """Where a finding is, by its id or the beginning of one."""
-    matches: dict[str, tuple[Place, int, Finding]] = {}
-    for stream in (AnomalyDetected.stream, DriftDetected.stream):
-        for number in range(bus.partitions):
-            async for found in backwards(bus, Place(stream, number)):
-                _match(found, alert, matches)
-    if not matches:
-        raise NotFound(f"no finding has the id {alert}", mend="See them with: tocsin export --stream anomalies")
-    if len(matches) > 1:
-        raise NotFound(f"{alert} is the beginning of {len(matches)} ids: {', '.join(sorted(matches)[:5])}")
-    return next(iter(matches.values()))
+    return await _through(record, loaded, look)
 
 
-def _match(found: Found, alert: str, matches: dict[str, tuple[Place, int, Finding]]) -> None:
-    for number, event in enumerate(found.events):
-        if isinstance(event, AnomalyDetected | AnomalyCleared | DriftDetected) and event.id.startswith(alert):
-            matches[event.id] = (found.place, found.entry.first + number, event)
+async def find(record: Record, loaded: Loaded, alert: str) -> tuple[Place, int, Finding]:
+    """Where a finding is, by its id or the beginning of one. Raises as ``walked`` does."""
+    from .walks.back import only, unknown
+
+    async def look(past: "Past") -> tuple[Place, int, Finding]:
+        spots = past.index.beginning(alert)
+        if not spots:
+            await anyio.to_thread.run_sync(past.index.verify)
+            raise unknown(past, alert)
+        spot = only(spots, alert)
+        return spot.place, spot.ordinal, await past.finding(spot.place, spot.ordinal, spot.id)
+
+    return await _through(record, loaded, look)
 
 
-async def _events(bus: Bus, place: Place, kind: type[E]) -> AsyncIterator[E]:
-    async for found in scan(bus, place):
-        for event in found.events:
-            if isinstance(event, kind):
-                yield event
+async def _through(record: Record, loaded: Loaded, look: "Callable[[Past], Awaitable[T]]") -> T:
+    """What a look finds; the index is made anew when it turns out to be wrong."""
+    from agents.coordinator.index import Damaged, opened
 
+    from .walks.past import Past, Stale
 
-async def _readings(bus: Bus, partition: int, finding: Finding) -> list[dict[str, Any]]:
-    """The readings of the finding's series in its evidence, oldest first, each with the reading that it came from."""
-    import numpy as np
-
-    first, last = finding.evidence.first, finding.evidence.last
-    out: list[dict[str, Any]] = []
-    async for found in scan(bus, Place(finding.evidence.stream, partition), first, last):
-        for event in found.events:
-            if not isinstance(event, ReadingsEvent):
-                continue
-            readings = event.readings
-            # A finding about an asset as a whole has no channel: it is about all of them.
-            ours = [s.asset == finding.asset and finding.channel in ("", s.channel) for s in readings.series]
-            ordinals = readings.first + np.arange(len(readings))
-            chosen = np.array(ours, bool)[readings.code] & (ordinals >= first) & (ordinals <= last)
-            out += rows(ReadingsAccepted(readings.take(np.flatnonzero(chosen))))
-    return out
-
-
-def _show(found: dict[str, Any]) -> None:
-    from rich.tree import Tree
-
-    alert = found["alert"]
-    where = f"{alert['asset']}/{alert['channel']}".rstrip("/")
-    tree = Tree(f"{alert['type']} {alert['id']}")
-    tree.add(f"{where} at {alert['time']}: {alert.get('reason') or alert.get('kind') or ''}")
-    if "score" in alert:
-        tree.add(f"score {alert['score']:.3f}, threshold {alert['threshold']:.3f}, value {alert['value']:.6g}")
-    readings = tree.add(f"{len(found['readings'])} raw readings")
-    for row in found["readings"][-_SHOWN:]:
-        readings.add(f"{row['time']}  {row['value']!r:<22} {row['source']}:{row['position']}")
-    tree.add(f"feature set {found['feature_set']['hash']}")
-    bundle = found["bundle"]
-    tree.add(f"bundle {bundle['digest']}, detector {bundle['detector']['kind']}")
-    model = found["model"]
-    tree.add(f"model {model['name']} version {model['version']}" if model["name"] else "model: not published yet")
-    training = found["training"] or {}
-    tree.add(f"training {' '.join(f'{name}={value}' for name, value in training.items()) or 'unknown'}")
-    tree.add(f"MLflow run {found['mlflow_run_id'] or 'not recorded yet'}")
-    environment = dict(found["environment"])
-    versions = {"python": environment.get("python"), **environment.get("packages", {})}
-    tree.add(f"environment {environment['hash']}: {', '.join(f'{k} {v}' for k, v in versions.items() if v)}")
-    for part, why in found.get("missing", {}).items():
-        tree.add(f"missing {part}: {why}")
-    tables().print(tree, soft_wrap=True)
+    data_dir = loaded.settings.data_dir
+    with counted("reading the log into the index of alerts") as advance:
+        for last in (False, True):
+            async with opened(data_dir, record.history, record.identity, say, advance) as index:
+                try:
+                    return await look(Past(record.history, index, data_dir))
+                except (Damaged, Stale) as error:
+                    if last:
+                        raise Unavailable(f"the index of alerts is wrong again: {error}", mend=_MEND) from error
+                    say(f"the index of alerts is made anew: {error}")
+                    await anyio.to_thread.run_sync(index.discard)
+    raise AssertionError("both turns return or raise")

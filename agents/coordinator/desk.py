@@ -9,9 +9,10 @@ from uuid import uuid4
 import anyio
 import anyio.to_thread
 
-from contracts.settings import MlflowSettings
-from models.cache import BundleCache, Step, no_step
+from contracts.settings import MlflowSettings, ModelsSettings
+from models.cache import Step, no_step
 from models.registry import Registry
+from models.stores import cache_of
 from models.tracking import Store, Tracking, connect
 
 from .ledger import Ledger
@@ -28,9 +29,17 @@ class Desk:
     record, and one that fails is tried again by the next.
     """
 
-    def __init__(self, settings: MlflowSettings | None, data_dir: Path, step: Step = no_step) -> None:
+    def __init__(
+        self,
+        settings: MlflowSettings | None,
+        data_dir: Path,
+        step: Step = no_step,
+        *,
+        models: ModelsSettings | None = None,
+    ) -> None:
         self.settings, self.data_dir, self._step = settings or MlflowSettings(), data_dir, step
-        self.cache = BundleCache(data_dir, step)
+        self._models = models or ModelsSettings()
+        self.cache = cache_of(data_dir, self._models, step=step)
         self._lock = threading.Lock()
         self._tracking: Tracking | None = None
 
@@ -58,7 +67,8 @@ class Desk:
 
     def registry(self) -> Registry:
         """The model registry. Blocks; raises Unavailable."""
-        return Registry(self.tracking(), self.cache, self.settings.experiment, self._step)
+        key = self._models.signing_key
+        return Registry(self.tracking(), self.cache, self.settings.experiment, self._step, key=key)
 
     def log_name(self) -> str:
         """A name for the log when the configuration gives none.

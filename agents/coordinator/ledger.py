@@ -19,7 +19,7 @@ from .segments import Lane, Segment, packed, unpacked
 ARTIFACT = "findings.ndjson.gz"
 KIND, STORE, LANE, SEGMENT = "tocsin.kind", "tocsin.store", "tocsin.lane", "tocsin.segment"
 FIRST, LAST, DIGEST, COUNT = "tocsin.first", "tocsin.last", "tocsin.digest", "tocsin.count"
-MODEL = "tocsin.model"
+MODEL, DISCARDED = "tocsin.model", "tocsin.discarded"
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Record:
     digest: str
     finished: bool
     artifacts: str
+    discarded: bool = False
 
 
 class Ledger:
@@ -136,8 +137,13 @@ class Ledger:
         return body.splitlines()
 
     def discard(self, record: Record) -> None:
-        """Delete a run that was begun and can no longer be finished as it is."""
+        """Delete a run that was begun and can no longer be finished as it is.
+
+        It is marked first, and never finished then: a request to delete that was given up may arrive later.
+        """
         self._step("discard")
+        self.tracking.ask("mark run", self.tracking.client.set_tag, record.run_id, DISCARDED, "yes")
+        self._step("delete")
         self.tracking.ask("delete run", self.tracking.client.delete_run, record.run_id)
 
     def _upload(self, run_id: str, data: bytes) -> None:
@@ -161,4 +167,5 @@ def _record(run: Any) -> Record:
         digest=tags[DIGEST],
         finished=run.info.status == "FINISHED",
         artifacts=str(run.info.artifact_uri),
+        discarded=DISCARDED in tags,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from contracts.errors import Diverged
 from contracts.events import AnomalyCleared, AnomalyDetected, DriftDetected, Event, Finding, LineageRecorded
@@ -24,6 +24,7 @@ class LineageRecorder(Recorder[AnomalyDetected | AnomalyCleared | DriftDetected]
 
     mlflow: MlflowSettings | None = None
     store: str = ""
+    late_after_s: float = Field(default=60.0, gt=0, description="seconds unrecorded after which LineageDelayed is told")
     _desk: Desk = PrivateAttr()
     _agent: str = PrivateAttr("coordinator")
     _models: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -31,6 +32,10 @@ class LineageRecorder(Recorder[AnomalyDetected | AnomalyCleared | DriftDetected]
     def prepare(self, context: Context) -> None:
         """Remember where things are; MLflow is not asked before the first record."""
         self._desk, self._agent = Desk(self.mlflow, context.data_dir), context.agent or "coordinator"
+
+    @property
+    def late_s(self) -> float | None:
+        return self.late_after_s
 
     @classmethod
     def writes(cls) -> tuple[type[Event], ...]:
@@ -90,7 +95,7 @@ def _resumed(
         if not record.finished:
             segment = Segment(lane, record.first, record.last, rest[: record.count])
             same = record.first == first and record.last <= batch.last
-            if not same or not segment.findings or segment.digest != record.digest:
+            if record.discarded or not same or not segment.findings or segment.digest != record.digest:
                 ledger.discard(record)
                 continue
             ledger.fill(record, segment)

@@ -4,38 +4,33 @@ from collections.abc import Iterable
 from typing import Any
 
 from contracts.errors import BundleRefused, NotFound, Unavailable
-from contracts.events import Finding, LineageRecorded, ModelPublished
+from contracts.events import Finding
 from models.cache import BundleCache
 from models.files import MANIFEST
 from models.manifest import Manifest, parse
 
+from .index.store import Version
 from .ledger import Ledger
 from .segments import line
 
 
 def lineage(
-    finding: Finding,
-    position: int,
-    *,
-    cache: BundleCache,
-    recorded: Iterable[LineageRecorded] = (),
-    published: Iterable[ModelPublished] = (),
+    finding: Finding, *, cache: BundleCache, run_id: str = "", versions: Iterable[Version] = ()
 ) -> dict[str, Any]:
     """``bundle``, ``feature_set``, ``model``, ``mlflow_run_id``, ``training`` and ``environment`` of a finding.
 
-    ``position`` is its ordinal in its stream; ``recorded`` are the receipts of its partition, ``published`` those of
-    all models. What is not known is None, and ``missing`` says why, part by part; nothing is raised for it.
+    ``run_id`` is the run that a receipt names for it, ``versions`` are those of all models. What is not known is
+    None, and ``missing`` says why, part by part; nothing is raised for it.
     """
     missing: dict[str, str] = {}
     manifest = _manifest(finding, cache, missing)
-    run = next((r for r in recorded if r.findings == finding.stream and r.first <= position <= r.last), None)
-    if run is None:
+    if not run_id:
         missing["mlflow_run_id"] = "not recorded yet: the coordinator has not come so far, or MLflow is down"
     return {
         "bundle": _bundle(finding, manifest),
         "feature_set": _feature_set(finding, manifest),
-        "model": _model(finding, published, missing),
-        "mlflow_run_id": run.run_id if run else None,
+        "model": _model(finding, versions, missing),
+        "mlflow_run_id": run_id or None,
         "training": manifest.training.model_dump(mode="json") if manifest else None,
         "environment": _environment(finding, manifest),
         "missing": missing,
@@ -82,9 +77,9 @@ def _environment(finding: Finding, manifest: Manifest | None) -> dict[str, Any]:
     return found
 
 
-def _model(finding: Finding, published: Iterable[ModelPublished], missing: dict[str, str]) -> dict[str, str | None]:
-    event = next((event for event in published if event.bundle == finding.bundle), None)
-    if event is None:
+def _model(finding: Finding, versions: Iterable[Version], missing: dict[str, str]) -> dict[str, str | None]:
+    found = next((version for version in versions if version.bundle == finding.bundle), None)
+    if found is None:
         missing["model"] = "not published yet: the coordinator has not come so far, or MLflow is down"
         return {"name": None, "version": None}
-    return {"name": event.name, "version": event.model_version, "run_id": event.run_id}
+    return {"name": found.name, "version": found.number, "run_id": found.run_id}

@@ -29,7 +29,8 @@ class Publisher(Recorder[ModelLoaded]):
 
     def prepare(self, context: Context) -> None:
         """Remember where things are; MLflow is not asked before the first record."""
-        self._desk, self._agent = Desk(self.mlflow, context.data_dir), context.agent or "coordinator"
+        self._desk = Desk(self.mlflow, context.data_dir, models=context.models)
+        self._agent = context.agent or "coordinator"
 
     @classmethod
     def writes(cls) -> tuple[type[Event], ...]:
@@ -49,9 +50,10 @@ class Publisher(Recorder[ModelLoaded]):
     def _published(self, event: ModelLoaded) -> Event:
         about: dict[str, Any] = {"cause": event.id, "time": event.time, "asset": self._agent, "bundle": event.bundle}
         try:
-            manifest = parse(self._desk.cache.files(event.bundle)[MANIFEST])
+            manifest = parse(self._desk.cache.fetched(event.bundle)[MANIFEST])
             name = f"{self._desk.settings.model_name}-{manifest.name}"
             version = self._desk.registry().publish(event.bundle, name)
         except (NotFound, BundleRefused) as error:
-            return ModelRefused.of(**about, agent=self._agent, reason=f"cannot be published: {error}")
+            reason = f"cannot be published: {error}"
+            return ModelRefused.of(**about, agent=self._agent, reason=reason, kind=error.kind)
         return ModelPublished.of(**about, name=name, model_version=version.number, run_id=version.run_id)

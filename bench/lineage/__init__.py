@@ -1,0 +1,1 @@
+"""Benchmark of lineage: recording findings, and asking about them."""
