@@ -164,5 +164,5 @@ class HealthChanged(Event):
     check: str
     state: Literal["ok", "warning", "failed"]
     found: str
-    cause_of: str = Field(default="", description="what it is likely due to")
+    due_to: str = Field(default="", description="the likely cause")
     mend: str = ""

@@ -3,6 +3,7 @@
     TocsinError                    exit code
     ├── ConfigError                78   the configuration cannot be used (all problems at once)
     ├── Unavailable                69   a server or file that we need is not there
+    │   ├── Denied                 69   it is there, and we have no permission
     │   ├── StoreLost              69   the log that we wrote to is gone or was replaced
     │   └── StoreRefused           69   the server is set up so that it would lose data
     ├── CommitRefused              70   a commit that must not be applied
@@ -21,7 +22,8 @@
     ├── Diverged                   70   a processor gave other outputs for the same input
     └── NotFound                    1   what was asked for is not in the log
 
-A message says what happened, with the value that caused it; ``mend`` says what to do about it.
+A message says what happened, with the value that caused it; ``mend`` says what to do about it. ``kind`` is the cause
+in a word or two, where events tell of it: programs go by it, and no two causes share one.
 """
 
 from typing import ClassVar
@@ -31,6 +33,7 @@ class TocsinError(Exception):
     """Root of all errors that Tocsin raises on purpose."""
 
     exit_code: ClassVar[int] = 70
+    kind: str = ""
 
     def __init__(self, message: str, *, mend: str = "") -> None:
         super().__init__(message)
@@ -55,6 +58,13 @@ class Unavailable(TocsinError):
     """A server or a file that is needed is not there."""
 
     exit_code = 69
+    kind = "store down"
+
+
+class Denied(Unavailable):
+    """A server or a file that is needed is there, and we have no permission to use it."""
+
+    kind = "permission"
 
 
 class StoreLost(Unavailable):
@@ -130,9 +140,25 @@ class Refused(TocsinError):
 
 
 class BundleRefused(TocsinError):
-    """A model bundle that must not be served; the message names the cause."""
+    """A model bundle that must not be served; the message names the cause, ``kind`` which of the possible ones it is.
+
+    missing file, unexpected file, unsafe file, too large, digest      its files
+    manifest, schema, arrays, state, reference                         what they say
+    feature count, feature names, feature order, feature type, feature set
+    detector, postprocessor, revision, environment, golden vectors     what computes its scores here
+    signature, not verified                                            whether it may be trusted
+    name                                                               what cannot name a model or bundle
+    """
 
     exit_code = 65
+
+    def __init__(self, message: str, *, kind: str, mend: str = "") -> None:
+        super().__init__(message, mend=mend)
+        self.kind = kind
+
+    def within(self, where: str) -> "BundleRefused":
+        """The same refusal, with what was looked at before it."""
+        return BundleRefused(f"{where}: {self.args[0]}", kind=self.kind, mend=self.mend)
 
 
 class FileRefused(TocsinError):
@@ -149,3 +175,4 @@ class NotFound(TocsinError):
     """What was asked for is not in the log."""
 
     exit_code = 1
+    kind = "not found"

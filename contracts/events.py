@@ -33,6 +33,7 @@ from .operations import AgentStopped as AgentStopped
 from .operations import DeadLetterDropped as DeadLetterDropped
 from .operations import DeadLettered as DeadLettered
 from .operations import DeadLetterRedriven as DeadLetterRedriven
+from .operations import LineageDelayed as LineageDelayed
 from .operations import LineageRecorded as LineageRecorded
 from .operations import LogGap as LogGap
 from .operations import LogRewound as LogRewound

@@ -47,6 +47,7 @@ class ModelLoaded(Event):
     bundle: str
     previous: str = ""
     agent: str
+    golden_ms: float = Field(default=0.0, ge=0, description="time per 1,000 golden vectors; 0: not told")
 
 
 class ModelRefused(Event):
@@ -70,6 +71,21 @@ class LineageRecorded(Event):
     first: int
     last: int
     digest: str
+
+
+class LineageDelayed(Event):
+    """Findings of this partition wait to be recorded for longer than they should, or do so no more.
+
+    ``time`` is wall clock. Each partition tells of itself, so that the last event of a task there is how it is.
+    """
+
+    stream: ClassVar[str] = "lineage.delays"
+    operational: ClassVar[bool] = True
+    task: str = Field(description="recorder with the stream that it reads")
+    state: Literal["delayed", "caught up"]
+    behind: int = Field(description="events that are not recorded")
+    since: int = Field(description="wall clock, ns, since when the oldest of them waits; when it ended: of the event")
+    error: str = Field(default="", description="why the last try failed")
 
 
 class SourceFinished(Event):

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .identity import reading_ids
+from .remembered import Remembered
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
@@ -139,21 +140,27 @@ class Readings:
 
     def take(self, rows: NDArray[np.intp] | slice) -> "Readings":
         """The readings of some rows, in the given order, with only the series that they use."""
-        chosen = np.arange(len(self))[rows]
-        used, code = np.unique(self.code[chosen], return_inverse=True)
-        notes = {}
-        if self.notes:
-            notes = {new: self.notes[old] for new, old in enumerate(chosen.tolist()) if old in self.notes}
+        series, code = self.series, self.code[rows]
+        used = np.zeros(len(series), np.bool_)
+        used[code] = True
+        if not used.all():
+            series, code = _chosen(series, used), (np.cumsum(used, dtype=np.int32) - np.int32(1))[code]
+        first, notes = 0, {}
+        if self.notes or isinstance(rows, slice):
+            chosen = np.arange(len(self))[rows]
+            first = self.first + int(chosen[0]) if isinstance(rows, slice) and self.first and len(chosen) else 0
+            if self.notes:
+                notes = {new: self.notes[old] for new, old in enumerate(chosen.tolist()) if old in self.notes}
         return Readings(
-            tuple(self.series[number] for number in used.tolist()),
-            code.astype(np.int32),
-            self.time[chosen],
-            self.value[chosen],
-            self.quality[chosen],
-            self.position[chosen],
-            self.verdict[chosen],
+            series,
+            code,
+            self.time[rows],
+            self.value[rows],
+            self.quality[rows],
+            self.position[rows],
+            self.verdict[rows],
             notes,
-            self.first + int(chosen[0]) if isinstance(rows, slice) and self.first and len(chosen) else 0,
+            first,
         )
 
     def marked(self, verdict: NDArray[np.uint8]) -> "Readings":
@@ -181,6 +188,23 @@ class Readings:
         """The id of one reading."""
         source, asset, channel = self.series[int(self.code[row])]
         return reading_ids(source, asset, channel, [int(self.position[row])])[0]
+
+
+#: The parts that were taken of a tuple of series: a source's batches are parted by the same partitions every time.
+_PARTS: Remembered[dict[bytes, tuple[Series, ...]]] = Remembered()
+_MOST_PARTS = 64
+
+
+def _chosen(series: tuple[Series, ...], used: NDArray[np.bool_]) -> tuple[Series, ...]:
+    """The series whose flags are set; the same tuple for the same flags, so that others can remember it."""
+    parts = _PARTS.of(series, lambda _: {})
+    key = used.tobytes()
+    found = parts.get(key)
+    if found is None:
+        found = tuple(series[number] for number in np.flatnonzero(used).tolist())
+        if len(parts) < _MOST_PARTS:
+            parts[key] = found
+    return found
 
 
 def joined(batches: Sequence[Readings]) -> Readings:

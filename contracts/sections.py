@@ -1,8 +1,11 @@
 """Groups of settings that stand for themselves; ``settings`` puts all of them together."""
 
+from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from .addresses import is_loopback
 
 
 class Section(BaseModel):
@@ -21,6 +24,34 @@ class MlflowSettings(Section):
     retries: int = Field(default=1, ge=0, description="of one request; the recorder itself goes on trying for ever")
 
 
+class ModelsSettings(Section):
+    """Where bundles come from besides the data directory, and whom they are accepted from."""
+
+    store: str | None = Field(
+        default=None, description="folder, or s3://bucket/prefix (extra s3), shared by all machines; empty: none"
+    )
+    store_endpoint: str | None = Field(default=None, description="URL of an S3 server that is not Amazon's")
+    store_timeout_s: float = Field(default=10.0, gt=0, description="of one request to it")
+    signing_key: Path | None = Field(default=None, description="file with the key that signs what is published here")
+    trusted_keys: tuple[str, ...] = Field(
+        default=(), description="public keys; with any, bundles that none of them signed are refused"
+    )
+
+    @field_validator("store")
+    @classmethod
+    def _known_store(cls, store: str | None) -> str | None:
+        if store is not None and "://" in store and not store.startswith("s3://"):
+            raise ValueError("must be a folder, or begin with s3://")
+        return store
+
+    @field_validator("trusted_keys")
+    @classmethod
+    def _keys(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        if any(len(key) != 64 or set(key) - set("0123456789abcdef") for key in keys):
+            raise ValueError("a public key is 64 hexadecimal digits, as `tocsin models key` shows it")
+        return keys
+
+
 class LogSettings(Section):
     """How the service tells operators what it does; always on standard error."""
 
@@ -33,6 +64,25 @@ class MetricsSettings(Section):
 
     host: str = Field(default="127.0.0.1", description="address to listen on; no password guards it")
     port: int | None = Field(default=None, ge=1, le=65535, description="for /metrics, /healthz and /readyz")
+
+
+class ApiSettings(Section):
+    """The HTTP interface of a service. Nothing listens without a port."""
+
+    host: str = Field(default="127.0.0.1", description="address to listen on; others than loopback need a token")
+    port: int | None = Field(default=None, ge=1, le=65535, description="for /api/v1")
+    token: SecretStr | None = Field(default=None, description="that callers must show as a bearer token")
+    allowed_hosts: tuple[str, ...] = Field(default=(), description="further names in Host and Origin headers")
+    max_body_bytes: int = Field(default=2**20, ge=1)
+    header_timeout_s: float = Field(default=30.0, gt=0)
+    body_timeout_s: float = Field(default=30.0, gt=0)
+    models: int = Field(default=8, ge=1, le=1000, description="bundles that are kept loaded, the last used ones")
+
+    @model_validator(mode="after")
+    def _guarded(self) -> "ApiSettings":
+        if not is_loopback(self.host) and (self.token is None or not self.token.get_secret_value()):
+            raise ValueError(f"host {self.host} can be reached from outside: set a token")
+        return self
 
 
 class TracingSettings(Section):

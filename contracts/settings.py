@@ -22,13 +22,17 @@ from pydantic_settings import (
 )
 
 from .errors import ConfigError
+from .health import HealthSettings as HealthSettings
 from .identity import is_name
 from .sections import AgentSettings as AgentSettings
+from .sections import ApiSettings as ApiSettings
 from .sections import LogSettings as LogSettings
 from .sections import MetricsSettings as MetricsSettings
 from .sections import MlflowSettings as MlflowSettings
+from .sections import ModelsSettings as ModelsSettings
 from .sections import Section
 from .sections import TracingSettings as TracingSettings
+from .training import TrainingSettings as TrainingSettings
 from .yamlfile import YamlFile
 
 PREFIX = "TOCSIN_"
@@ -122,12 +126,16 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default=Path(".tocsin"), description="everything that is kept locally")
     redis: RedisSettings = RedisSettings()
     mlflow: MlflowSettings = MlflowSettings()
+    models: ModelsSettings = ModelsSettings()
     log: LogSettings = LogSettings()
     bus: BusSettings = BusSettings()
     archive: ArchiveSettings = ArchiveSettings()
     process: ProcessSettings = ProcessSettings()
     metrics: MetricsSettings = MetricsSettings()
+    api: ApiSettings = ApiSettings()
     tracing: TracingSettings = TracingSettings()
+    health: HealthSettings = HealthSettings()
+    training: TrainingSettings = TrainingSettings()
     agents: dict[str, AgentSettings] = Field(default_factory=dict)
 
     @property

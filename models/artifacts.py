@@ -6,9 +6,9 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from contracts.errors import BundleRefused, Unavailable
+from contracts.errors import BundleRefused
 
-from .files import check_name, check_set, check_sizes
+from .files import check_name, check_set, check_sizes, unreadable
 from .tracking import Missing, Tracking
 
 
@@ -20,7 +20,8 @@ def fetch(tracking: Tracking, uri: str, scratch: Path) -> dict[str, bytes]:
     """
     sizes = listed(tracking, uri)
     if not sizes:
-        raise BundleRefused(f"files missing: {uri} holds none", mend="They were never uploaded; publish it again.")
+        mend = "They were never uploaded; publish it again."
+        raise BundleRefused(f"files missing: {uri} holds none", kind="missing file", mend=mend)
     check_set(sizes)
     check_sizes(sizes)
     return download(tracking, uri, sizes, scratch)
@@ -41,7 +42,7 @@ def listed(tracking: Tracking, uri: str) -> dict[str, int]:
         name = str(item.path)
         check_name(name)
         if item.is_dir:
-            raise BundleRefused(f"unexpected file: {name!r} is a folder")
+            raise BundleRefused(f"unexpected file: {name!r} is a folder", kind="unexpected file")
         sizes[name] = int(item.file_size or 0)
     return sizes
 
@@ -59,7 +60,7 @@ def download(tracking: Tracking, uri: str, sizes: Mapping[str, int], scratch: Pa
             for name, size in sizes.items():
                 files[name] = _download(tracking, repository.download_artifacts, name, size, Path(folder))
     except OSError as error:
-        raise Unavailable(f"{scratch}: cannot be written: {error.strerror}") from error
+        raise unreadable(f"{scratch}: cannot be written", error) from error
     return files
 
 
@@ -67,8 +68,9 @@ def _download(tracking: Tracking, call: Callable[..., str], name: str, size: int
     try:
         tracking.ask(f"download {name}", call, name, str(folder))
     except Missing as error:
-        raise BundleRefused(f"files missing: {name} was listed and is not there") from error
+        raise BundleRefused(f"files missing: {name} was listed and is not there", kind="missing file") from error
     status = os.lstat(folder / name)
     if not stat.S_ISREG(status.st_mode) or status.st_size != size:
-        raise BundleRefused(f"{name} is {status.st_size:,} bytes once downloaded, {size:,} were listed")
+        told = f"{name} is {status.st_size:,} bytes once downloaded, {size:,} were listed"
+        raise BundleRefused(told, kind="digest")
     return (folder / name).read_bytes()

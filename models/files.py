@@ -2,6 +2,7 @@
 
 A bundle's digest is taken over the sorted list of (path, size, digest) of its files. ``digests.json`` is
 exactly that list in one canonical spelling, so that no byte of it can change without being noticed either.
+``signature.json`` may stand beside them and is not among them: signing a bundle does not make it another one.
 """
 
 import json
@@ -14,12 +15,12 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from contracts.errors import BundleRefused, Unavailable
+from contracts.errors import BundleRefused, Denied, Unavailable
 
-MANIFEST, ARRAYS, DIGESTS = "manifest.json", "arrays.safetensors", "digests.json"
-#: The exact files of a bundle of schema version 1, without ``digests.json``.
+MANIFEST, ARRAYS, DIGESTS, SIGNATURE = "manifest.json", "arrays.safetensors", "digests.json", "signature.json"
+#: The exact files of a bundle, without ``digests.json`` and the signature that it may have.
 FILES = (ARRAYS, MANIFEST)
-MAX_BYTES: Mapping[str, int] = {MANIFEST: 1 << 20, ARRAYS: 256 << 20, DIGESTS: 64 << 10}
+MAX_BYTES: Mapping[str, int] = {MANIFEST: 1 << 20, ARRAYS: 256 << 20, DIGESTS: 64 << 10, SIGNATURE: 4 << 10}
 MAX_NAME = 300
 #: As long as a name that somebody may wish to forge needs; ids in the log make do with half.
 DIGEST_BYTES = 32
@@ -58,7 +59,7 @@ def listing(files: Mapping[str, bytes]) -> bytes:
 
 def bundle_digest(files: Mapping[str, bytes]) -> str:
     """The digest that names a bundle of these files."""
-    return content_digest(listing({path: data for path, data in files.items() if path != DIGESTS}))
+    return content_digest(listing({path: data for path, data in files.items() if path not in (DIGESTS, SIGNATURE)}))
 
 
 def check_name(path: str) -> None:
@@ -69,7 +70,7 @@ def check_name(path: str) -> None:
     problem = _problem(path)
     if problem:
         shown = path if len(path) <= 80 else f"{path[:77]}..."
-        raise BundleRefused(f"unsafe file name {shown!r}: {problem}")
+        raise BundleRefused(f"unsafe file name {shown!r}: {problem}", kind="unsafe file")
 
 
 def _problem(path: str) -> str:
@@ -96,10 +97,12 @@ def check_sizes(sizes: Mapping[str, int]) -> None:
     for path, size in sizes.items():
         limit = MAX_BYTES.get(path)
         if limit is not None and size > limit:
-            raise BundleRefused(f"{path} is {size:,} bytes, the size limit is {limit:,}")
+            raise BundleRefused(f"{path} is {size:,} bytes, the size limit is {limit:,}", kind="too large")
 
 
-def check_set(found: Iterable[str], expected: Iterable[str] = (*FILES, DIGESTS)) -> None:
+def check_set(
+    found: Iterable[str], expected: Iterable[str] = (*FILES, DIGESTS), optional: Iterable[str] = (SIGNATURE,)
+) -> None:
     """Refuse any file too many or too few.
 
     Raises BundleRefused; missing and unexpected files have messages of their own.
@@ -108,15 +111,15 @@ def check_set(found: Iterable[str], expected: Iterable[str] = (*FILES, DIGESTS))
     for path in sorted(there):
         check_name(path)
     if missing := sorted(wanted - there):
-        raise BundleRefused(f"missing file: {', '.join(missing)}")
-    if extra := sorted(there - wanted):
-        raise BundleRefused(f"unexpected file: {', '.join(map(repr, extra))}")
+        raise BundleRefused(f"missing file: {', '.join(missing)}", kind="missing file")
+    if extra := sorted(there - wanted - set(optional)):
+        raise BundleRefused(f"unexpected file: {', '.join(map(repr, extra))}", kind="unexpected file")
 
 
 def read_verified(folder: Path, expected: str | None = None) -> dict[str, bytes]:
     """The files of the bundle in ``folder``, read once and verified; ``expected`` is the digest it must have.
 
-    Raises BundleRefused naming the cause, or Unavailable when the disk or its permissions are at fault.
+    Raises BundleRefused naming the cause, Denied without permission, or Unavailable when the disk is at fault.
     """
     try:
         sizes = _sizes(folder)
@@ -124,14 +127,20 @@ def read_verified(folder: Path, expected: str | None = None) -> dict[str, bytes]
         check_sizes(sizes)
         files = {path: _read(folder / path, size) for path, size in sizes.items()}
     except OSError as error:
-        raise Unavailable(f"bundle {folder}: cannot be read: {error.strerror}") from error
+        raise unreadable(f"bundle {folder}: cannot be read", error) from error
     except BundleRefused as error:
-        raise BundleRefused(f"bundle {folder}: {error}") from None
+        raise error.within(f"bundle {folder}") from None
     try:
         check_contents(files, expected)
     except BundleRefused as error:
-        raise BundleRefused(f"bundle {folder}: {error}") from None
+        raise error.within(f"bundle {folder}") from None
     return files
+
+
+def unreadable(what: str, error: OSError) -> Unavailable:
+    """The error for what the operating system refused to do, with its words for it."""
+    kind = Denied if isinstance(error, PermissionError) else Unavailable
+    return kind(f"{what}: {error.strerror or error}")
 
 
 def check_contents(files: Mapping[str, bytes], expected: str | None = None) -> None:
@@ -140,17 +149,17 @@ def check_contents(files: Mapping[str, bytes], expected: str | None = None) -> N
     Raises BundleRefused naming the file.
     """
     entries = _entries(files[DIGESTS])
-    check_set([*(entry.path for entry in entries), DIGESTS])
+    check_set([*(entry.path for entry in entries), DIGESTS], optional=())
     check_sizes({entry.path: entry.size for entry in entries})
     for entry in entries:
         data = files[entry.path]
         if len(data) != entry.size:
-            raise BundleRefused(f"{entry.path} is {len(data):,} bytes, {DIGESTS} says {entry.size:,}")
+            raise BundleRefused(f"{entry.path} is {len(data):,} bytes, {DIGESTS} says {entry.size:,}", kind="digest")
         if content_digest(data) != entry.digest:
-            raise BundleRefused(f"digest of {entry.path} differs from {DIGESTS}: its bytes were changed")
+            raise BundleRefused(f"digest of {entry.path} differs from {DIGESTS}: its bytes were changed", kind="digest")
     found = bundle_digest(files)
     if expected is not None and found != expected:
-        raise BundleRefused(f"digest of the bundle is {found}, expected {expected}")
+        raise BundleRefused(f"digest of the bundle is {found}, expected {expected}", kind="digest")
 
 
 def _entries(data: bytes) -> list[Entry]:
@@ -159,9 +168,9 @@ def _entries(data: bytes) -> list[Entry]:
         entries = [Entry(str(row["path"]), int(row["size"]), str(row["digest"])) for row in rows]
         same = canonical([vars(entry) for entry in entries]) == data
     except (ValueError, TypeError, KeyError, RecursionError, AttributeError) as error:
-        raise BundleRefused(f"{DIGESTS} is not a list of files: {type(error).__name__}") from error
+        raise BundleRefused(f"{DIGESTS} is not a list of files: {type(error).__name__}", kind="digest") from error
     if not same:
-        raise BundleRefused(f"{DIGESTS} is not in its canonical spelling: its bytes were changed")
+        raise BundleRefused(f"{DIGESTS} is not in its canonical spelling: its bytes were changed", kind="digest")
     return entries
 
 
@@ -171,14 +180,14 @@ def _sizes(folder: Path) -> dict[str, int]:
     try:
         items = sorted(os.scandir(folder), key=lambda item: item.name)
     except FileNotFoundError:
-        raise BundleRefused("missing folder") from None
+        raise BundleRefused("missing folder", kind="missing file") from None
     for item in items:
         status = item.stat(follow_symlinks=False)
         check_name(item.name)
         if stat.S_ISLNK(status.st_mode):
-            raise BundleRefused(f"unsafe file {item.name!r}: it is a symbolic link")
+            raise BundleRefused(f"unsafe file {item.name!r}: it is a symbolic link", kind="unsafe file")
         if not stat.S_ISREG(status.st_mode):
-            raise BundleRefused(f"unexpected file: {item.name!r} is not a plain file")
+            raise BundleRefused(f"unexpected file: {item.name!r} is not a plain file", kind="unexpected file")
         sizes[item.name] = status.st_size
     return sizes
 
@@ -188,10 +197,10 @@ def _read(path: Path, size: int) -> bytes:
     number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(number, "rb") as file:
         if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise BundleRefused(f"unexpected file: {path.name!r} is not a plain file")
+            raise BundleRefused(f"unexpected file: {path.name!r} is not a plain file", kind="unexpected file")
         data = file.read(size + 1)
     if len(data) != size:
-        raise BundleRefused(f"{path.name} changed its size while it was read")
+        raise BundleRefused(f"{path.name} changed its size while it was read", kind="digest")
     return data
 
 

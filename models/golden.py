@@ -1,9 +1,11 @@
 """Golden vectors: a short series, and the scores that the detector gave for it when its bundle was built.
 
-They are scored again wherever the bundle is loaded. Equal bits there mean that code, versions and processor
-compute what they computed at the build; no list of versions can promise that.
+Where the detector was fitted to features it gets vectors of features instead, and the scores are those that the
+postprocessor makes of its own. They are scored again wherever the bundle is loaded. Equal bits there mean that code,
+versions and processor compute what they computed at the build; no list of versions can promise that.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -14,18 +16,24 @@ from contracts.instants import SECOND
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
+#: Gives the score of each vector of features, float64[n, k] -> float64[n].
+Scored = Callable[[Float64], Float64]
 #: Enough for most detectors to leave their warm-up; the longer ones are for those that take their time.
 LENGTHS = (400, 1_600, 6_400)
 SERIES = 2
 _START = 1_700_000_000 * SECOND
 
 
-class Detector(Protocol):
-    """What is needed of a detector here; ``models.detectors.base`` has the whole of it."""
+class Named(Protocol):
+    """What a manifest can name."""
 
     kind: ClassVar[str]
 
     def model_dump(self, *, mode: str) -> dict[str, Any]: ...
+
+
+class Detector(Named, Protocol):
+    """What is needed of a streaming detector here; ``models.detectors.base`` has the whole of it."""
 
     def start(self) -> Any: ...
 
@@ -72,7 +80,7 @@ def scores(detector: Detector, times: Int64, values: Float64) -> Float64:
 
 
 def make(detector: Detector) -> dict[str, NDArray[Any]]:
-    """The golden vectors of a detector, as arrays of its bundle.
+    """The golden vectors of a streaming detector, as arrays of its bundle.
 
     They are as short as they can be with more than one score in them. Where there is none such (limits that the
     readings never reach), the shortest.
@@ -87,20 +95,67 @@ def _vectors(detector: Detector, length: int) -> dict[str, NDArray[Any]]:
     return {"golden/scores": scores(detector, times, values), "golden/times": times, "golden/values": values}
 
 
-def check(detector: Detector, arrays: dict[str, NDArray[Any]]) -> None:
-    """Score the golden vectors again.
+def check(detector: Detector, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Score the golden vectors of a streaming detector again.
 
-    Raises BundleRefused unless every score is the same, bit for bit.
+    Raises BundleRefused unless they are whole and every score is the same, bit for bit.
     """
-    times, values = arrays["golden/times"], arrays["golden/values"]
-    expected = arrays["golden/scores"]
-    found = scores(detector, times, values)
+    times, values, expected = _named(arrays, "golden/times", "golden/values", "golden/scores")
+    kinds = [array.dtype.name for array in (times, values, expected)]
+    shaped = values.ndim == 2 and expected.shape == values.shape and times.shape == values.shape[:1]
+    if kinds != ["int64", "float64", "float64"] or not shaped:
+        raise _refused("their shapes or types do not fit each other")
+    _compare(scores(detector, times, values), expected)
+
+
+def make_fitted(scored: Scored, examples: Float64) -> dict[str, NDArray[Any]]:
+    """The golden vectors of a detector that was fitted: these feature vectors, float64[n, k], with their scores."""
+    return {"golden/inputs": examples, "golden/scores": scored(examples)}
+
+
+def check_fitted(scored: Scored, arrays: Mapping[str, NDArray[Any]], count: int) -> None:
+    """Score the golden vectors of a fitted detector again; ``count`` is its number of features.
+
+    Raises BundleRefused unless they are whole and every score is the same, bit for bit.
+    """
+    examples, expected = _named(arrays, "golden/inputs", "golden/scores")
+    shaped = examples.ndim == 2 and examples.shape[1] == count and expected.shape == examples.shape[:1]
+    if [array.dtype.name for array in (examples, expected)] != ["float64", "float64"] or not shaped:
+        raise _refused("their shapes or types do not fit each other")
+    try:
+        found = scored(examples)
+    except (KeyError, ValueError, IndexError, TypeError) as error:
+        raise _refused(f"they cannot be scored with this state: {error!r}") from error
+    _compare(found, expected)
+
+
+def size(arrays: Mapping[str, NDArray[Any]]) -> int:
+    """How many readings, or vectors of features, the golden vectors hold."""
+    if "golden/inputs" in arrays:
+        return len(arrays["golden/inputs"])
+    return int(arrays["golden/values"].size) if "golden/values" in arrays else 0
+
+
+def _named(arrays: Mapping[str, NDArray[Any]], *names: str) -> list[NDArray[Any]]:
+    for name in names:
+        if name not in arrays:
+            raise _refused(f"{name} is missing")
+    return [arrays[name] for name in names]
+
+
+def _refused(why: str, mend: str = "") -> BundleRefused:
+    return BundleRefused(f"golden vectors: {why}", kind="golden vectors", mend=mend)
+
+
+def _compare(found: Float64, expected: Float64) -> None:
     differs = found.view(np.int64) != expected.view(np.int64)
-    if differs.any():
-        step, number = (int(index[0]) for index in np.nonzero(differs))
-        here, built = found[step, number], expected[step, number]
-        raise BundleRefused(
-            f"golden vectors differ in {int(differs.sum()):,} of {differs.size:,} scores, first at step {step}"
-            f" of series {number}: {here} here, {built} when it was built",
-            mend="This machine or code computes other scores: build the bundle again here.",
-        )
+    if not differs.any():
+        return
+    place = tuple(int(index[0]) for index in np.nonzero(differs))
+    where = f"step {place[0]} of series {place[1]}" if len(place) > 1 else f"vector {place[0]}"
+    raise BundleRefused(
+        f"golden vectors differ in {int(differs.sum()):,} of {differs.size:,} scores, first at {where}:"
+        f" {found[place]} here, {expected[place]} when it was built",
+        kind="golden vectors",
+        mend="This machine or code computes other scores: build the bundle again here.",
+    )

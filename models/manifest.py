@@ -13,7 +13,9 @@ from .environment import Environment
 from .features import FeatureSet, feature_set
 from .files import MANIFEST, canonical
 
-SCHEMA_VERSION = 1
+#: Version 2 tells the state arrays and the revision of what scores; bundles of version 1 are read as they are.
+SCHEMA_VERSION = 2
+_READABLE = (1, 2)
 
 
 class _Section(BaseModel):
@@ -21,10 +23,14 @@ class _Section(BaseModel):
 
 
 class Component(_Section):
-    """A detector or a postprocessor: which class, and every one of its parameters."""
+    """A detector or a postprocessor: which class, every one of its parameters, and the revision of its code.
+
+    A class raises its ``revision`` when it computes other scores than before.
+    """
 
     kind: str
     parameters: dict[str, JsonValue] = {}
+    revision: int = 1
 
 
 class Untrained(_Section):
@@ -81,7 +87,7 @@ class Features(_Section):
 
 
 class Golden(_Section):
-    """How many readings the golden vectors hold; they are the arrays ``golden/...``."""
+    """How many readings, or vectors of features, the golden vectors hold; they are the arrays ``golden/...``."""
 
     readings: int
 
@@ -89,13 +95,14 @@ class Golden(_Section):
 class Manifest(_Section):
     """Everything of a bundle that is not an array; nothing (time, path) that differs between two builds."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 2
     name: str
     detector: Component
     postprocessor: Component
     feature_set: dict[str, JsonValue]
     feature_set_hash: str
     features: Features
+    state: tuple[str, ...] = Field(default=(), description="the arrays that the detector begins with, all of them")
     drift_reference: DriftReference = OWN_PAST
     environment: Environment
     environment_hash: str
@@ -116,20 +123,27 @@ def parse(data: bytes) -> Manifest:
     try:
         tree = json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError) as error:
-        raise BundleRefused(f"{MANIFEST} is not JSON: {error}") from error
+        raise BundleRefused(f"{MANIFEST} is not JSON: {error}", kind="manifest") from error
     if not isinstance(tree, dict):
-        raise BundleRefused(f"{MANIFEST} is not a JSON object")
-    version = tree.get("schema_version")
-    if version != SCHEMA_VERSION:
-        newer = isinstance(version, int) and version > SCHEMA_VERSION
-        mend = "Upgrade this agent." if newer else "Build the bundle again."
-        raise BundleRefused(f"schema version is {version!r}, this Tocsin reads {SCHEMA_VERSION}", mend=mend)
+        raise BundleRefused(f"{MANIFEST} is not a JSON object", kind="manifest")
+    _check_version(tree.get("schema_version"))
     try:
         return Manifest.model_validate_json(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise BundleRefused(f"{MANIFEST}: {where}: {first['msg']}") from error
+        raise BundleRefused(f"{MANIFEST}: {where}: {first['msg']}", kind="manifest") from error
+
+
+def _check_version(version: object) -> None:
+    if isinstance(version, int) and not isinstance(version, bool) and version in _READABLE:
+        return
+    newer = isinstance(version, int) and version > SCHEMA_VERSION
+    raise BundleRefused(
+        f"schema version is {version!r}, this Tocsin reads {' and '.join(map(str, _READABLE))}",
+        kind="schema",
+        mend="Upgrade this agent." if newer else "Build the bundle again.",
+    )
 
 
 def check_features(manifest: Manifest, expected: FeatureSet | None = None) -> FeatureSet:
@@ -141,12 +155,13 @@ def check_features(manifest: Manifest, expected: FeatureSet | None = None) -> Fe
     _compare(manifest.features, definition, "the definition in the bundle")
     if manifest.feature_set_hash != definition.hash:
         told = manifest.feature_set_hash
-        raise BundleRefused(f"feature-set hash is {told}, its definition gives {definition.hash}")
+        raise BundleRefused(f"feature-set hash is {told}, its definition gives {definition.hash}", kind="feature set")
     if expected is not None:
         _compare(manifest.features, expected, "this agent")
         if definition.hash != expected.hash:
             raise BundleRefused(
                 f"feature-set hash is {definition.hash}, this agent computes {expected.hash}",
+                kind="feature set",
                 mend="Serve the bundle with the feature set that it was made for.",
             )
     return definition
@@ -156,15 +171,18 @@ def _compare(features: Features, definition: FeatureSet, whose: str) -> None:
     names, wanted = features.names, definition.names
     both = f"the bundle has {', '.join(names)}; {whose} has {', '.join(wanted)}"
     if features.count != len(names):
-        raise BundleRefused(f"feature count: the bundle says {features.count} and names {len(names)}")
+        told = f"feature count: the bundle says {features.count} and names {len(names)}"
+        raise BundleRefused(told, kind="feature count")
     if len(names) != len(wanted):
-        raise BundleRefused(f"feature count: the bundle has {len(names)}, {whose} {len(wanted)}")
+        counts = f"feature count: the bundle has {len(names)}, {whose} {len(wanted)}"
+        raise BundleRefused(counts, kind="feature count")
     if sorted(names) != sorted(wanted):
-        raise BundleRefused(f"feature names: {both}")
+        raise BundleRefused(f"feature names: {both}", kind="feature names")
     if names != wanted:
-        raise BundleRefused(f"feature order: {both}")
+        raise BundleRefused(f"feature order: {both}", kind="feature order")
     if features.dtype != definition.dtype:
-        raise BundleRefused(f"feature type: the bundle has {features.dtype}, {whose} {definition.dtype}")
+        types = f"feature type: the bundle has {features.dtype}, {whose} {definition.dtype}"
+        raise BundleRefused(types, kind="feature type")
 
 
 def check_environment(manifest: Manifest, here: Environment | None = None) -> None:
@@ -174,7 +192,8 @@ def check_environment(manifest: Manifest, here: Environment | None = None) -> No
     """
     found = manifest.environment.hash
     if manifest.environment_hash != found:
-        raise BundleRefused(f"environment hash is {manifest.environment_hash}, its versions give {found}")
+        told = f"environment hash is {manifest.environment_hash}, its versions give {found}"
+        raise BundleRefused(told, kind="environment")
     manifest.environment.require(here or Environment.current())
 
 

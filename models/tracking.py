@@ -8,6 +8,7 @@
 store another 1.5 s. So it is imported inside functions, in the processes that record and publish and in no other.
 """
 
+import errno
 import logging
 import os
 import threading
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from contracts.errors import NotFound, TocsinError, Unavailable
+from contracts.errors import Denied, NotFound, TocsinError, Unavailable
 from contracts.settings import masked
 
 from .locks import locked
@@ -129,8 +130,10 @@ class Tracking:
         if code == "RESOURCE_ALREADY_EXISTS":
             return Exists(message)
         if code in _LATER:
-            mend = "Check its credentials." if code in ("UNAUTHENTICATED", "PERMISSION_DENIED") else ""
-            return Unavailable(message, mend=mend)
+            denied = isinstance(error, PermissionError) or code in ("UNAUTHENTICATED", "PERMISSION_DENIED")
+            # MLflow wraps what went wrong with single files into one text.
+            denied = denied or os.strerror(errno.EACCES) in str(error)
+            return Denied(message, mend="Check its credentials and permissions.") if denied else Unavailable(message)
         return Refused(message)
 
     def probe(self) -> None:

@@ -54,8 +54,8 @@ def empty() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def windows(state: Blocks, key: Key, at: Ints, values: Floats) -> Floats:
-    """Add one reading to each series of `key`; return float64[k, 3, 3]: (mean, max, min) by width.
+def windows(state: Blocks, key: Key, at: Ints, values: Floats, out: Floats | None = None) -> Floats:
+    """Add one reading to each series of `key`; return out, float64[k, 3, 3]: (mean, max, min) by width.
 
     at: int64[k], readings seen before. Until a window is full its maximum and minimum are those of the
     readings there are, and its mean is not defined.
@@ -69,13 +69,13 @@ def windows(state: Blocks, key: Key, at: Ints, values: Floats) -> Floats:
     below = state.head_min[key] = np.where(fresh, values, np.minimum(state.head_min[key], values))
     first = ((at // SIZE)[:, None] - _BACK) & (SLOTS - 1)
     tail = (rows * (SLOTS * _STRIDE) + (place + 1))[:, None] + first * _STRIDE
-    out = np.empty((len(rows), 3, 3))
+    out = np.empty((len(rows), 3, 3)) if out is None else out
     sums = state.tail_sum.reshape(-1).take(tail) + state.whole_sum[key] + total[:, None]
-    out[:, 0] = sums / _WIDTHS
+    np.divide(sums, _WIDTHS, out=out[:, 0])
     most = np.maximum(state.tail_max.reshape(-1).take(tail), state.whole_max[key])
-    out[:, 1] = np.maximum(most, above[:, None])
+    np.maximum(most, above[:, None], out=out[:, 1])
     least = np.minimum(state.tail_min.reshape(-1).take(tail), state.whole_min[key])
-    out[:, 2] = np.minimum(least, below[:, None])
+    np.minimum(least, below[:, None], out=out[:, 2])
     done = np.flatnonzero(place == SIZE - 1)
     if len(done):
         _close(state, rows[done], at[done] // SIZE)
@@ -89,7 +89,10 @@ def stretch(state: Blocks, key: Key, at: Ints, values: Floats) -> Floats:
     """
     t, k = values.shape
     if t < SIZE:
-        return np.stack([windows(state, key, at + i, values[i]) for i in range(t)])
+        few = np.empty((t, k, 3, 3))
+        for i in range(t):
+            windows(state, key, at + i, values[i], few[i])
+        return few
     rows, place = as_rows(key), at & (SIZE - 1)
     count = (int(place.max()) + t + SIZE - 1) // SIZE
     spot = (place + np.arange(t)[:, None]) * k + np.arange(k)
@@ -123,11 +126,11 @@ def _aligned(
     ends = np.concatenate((np.moveaxis(tail[rows, past], 2, 1), np.empty((count, _STRIDE, k))))
     ends[SLOTS:, SIZE] = ends[0, SIZE]
     by_place = blocks.swapaxes(0, 1)
-    ends[SLOTS:, SIZE - 1 :: -1] = _running(ufunc, by_place[::-1].copy()).swapaxes(0, 1)
-    head = np.ascontiguousarray(_running(ufunc, by_place.copy()).swapaxes(0, 1))
+    ends[SLOTS:, SIZE - 1 :: -1] = running(ufunc, by_place[::-1].copy()).swapaxes(0, 1)
+    head = np.ascontiguousarray(running(ufunc, by_place.copy()).swapaxes(0, 1))
     # Whole blocks between the one a window begins in and the current one, the newest first.
     ago = np.arange(SLOTS - 1, 0, -1)[:, None]
-    middle = _running(ufunc, ends[ago + np.arange(count + 1), 0])
+    middle = running(ufunc, ends[ago + np.arange(count + 1), 0])
     moved = np.flatnonzero(ended)
     whole[rows[moved], 1] = middle[2, ended[moved], moved]
     whole[rows[moved], 2] = middle[14, ended[moved], moved]
@@ -155,13 +158,13 @@ def _close(state: Blocks, rows: Ints, number: Ints) -> None:
         (np.minimum, state.tail_min, state.whole_min),
     ):
         flat = tail.reshape(-1)
-        flat[ends] = _running(ufunc, readings.copy())
-        blocks = _running(ufunc, flat.take(past))
+        flat[ends] = running(ufunc, readings.copy())
+        blocks = running(ufunc, flat.take(past))
         whole[rows, 1] = blocks[2]
         whole[rows, 2] = blocks[14]
 
 
-def _running(ufunc: np.ufunc, values: Floats) -> Floats:
+def running(ufunc: np.ufunc, values: Floats) -> Floats:
     """`ufunc.accumulate` along the first axis, in place when there is much: a row at a time is then faster."""
     if values[0].size < 100:
         few: Floats = ufunc.accumulate(values, axis=0)

@@ -11,26 +11,28 @@ from .base import Detector, Floats, Ints, Key, Scores, State, column
 
 @dataclass
 class LimitsState(State):
-    """8 bytes a series: on which side of the band its last reading was."""
+    """8 bytes a series: on which side of the band it is."""
 
     side: Ints = column()
 
 
 class Limits(Detector[LimitsState], frozen=True, extra="forbid"):
-    """Alarm once when a series leaves the band [low, high], and again only after it came back.
+    """A reading outside the band [low, high] scores 1, any other 0.
 
-    The score is 1 for the reading that leaves the band (or crosses to its other side), else 0.
+    A reading that comes back is inside again once it is so by `deadband`; until then it scores 1 as
+    well, so that a series which wavers about a limit is one alarm.
 
     Source: W. A. Shewhart, Economic Control of Quality of Manufactured Product (1931), with limits
-    given instead of computed.
+    given instead of computed; the dead band after ISA-18.2, Management of Alarm Systems for the
+    Process Industries (2016).
 
     >>> import numpy as np
-    >>> detector = Limits(low=0.0, high=10.0)
+    >>> detector = Limits(low=0.0, high=10.0, deadband=0.5)
     >>> state = detector.start()
     >>> detector.grow(state, 1)
     >>> [float(detector.score(state, np.array([0]), np.array([t]), np.array([x])).score[0])
-    ...  for t, x in enumerate([5.0, 11.0, 12.0, 9.0, -1.0])]
-    [0.0, 1.0, 0.0, 0.0, 1.0]
+    ...  for t, x in enumerate([9.8, 11.0, 9.8, 9.0, -1.0])]
+    [0.0, 1.0, 1.0, 0.0, 1.0]
     """
 
     kind: ClassVar[str] = "limits"
@@ -39,11 +41,14 @@ class Limits(Detector[LimitsState], frozen=True, extra="forbid"):
 
     low: float = Field(default=-1e150, description="lower limit, in the unit of the readings")
     high: float = Field(default=1e150, description="upper limit, in the unit of the readings")
+    deadband: float = Field(default=0.0, ge=0, description="how far inside a reading is back, in their unit")
 
     @model_validator(mode="after")
     def _ordered(self) -> "Limits":
         if not self.low <= self.high:
             raise ValueError(f"low ({self.low}) must not exceed high ({self.high})")
+        if not self.deadband <= self.high - self.low:
+            raise ValueError(f"deadband ({self.deadband}) is wider than the band")
         return self
 
     def start(self) -> LimitsState:
@@ -53,6 +58,9 @@ class Limits(Detector[LimitsState], frozen=True, extra="forbid"):
     def step(self, state: LimitsState, key: Key, times: Ints, values: Floats) -> Scores:
         """Score one finite reading for each series of `key`."""
         side = np.where(values > self.high, 1, np.where(values < self.low, 2, 0))
-        new = (side != 0) & (side != state.side[key])
+        last = state.side[key]
+        above = (last == 1) & (values > self.high - self.deadband)
+        below = (last == 2) & (values < self.low + self.deadband)
+        side = np.where(side != 0, side, np.where(above, 1, np.where(below, 2, 0)))
         state.side[key] = side
-        return Scores(new.astype(np.float64), np.where(new, side, 0).astype(np.uint8))
+        return Scores((side != 0).astype(np.float64), side.astype(np.uint8))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import Flags, Floats, Ints, Key, State, as_rows, column
+from .base import Flags, Floats, Ints, Key, State, as_key, as_rows, column
 
 # The share is no round number, so that readings on a grid (integers, say) do not lie exactly on the
 # boundary between kept and not kept, where rounding would decide.
@@ -40,27 +40,45 @@ def novelty(state: Net, key: Key, fresh: Flags, values: Floats) -> tuple[Floats,
     The range is its low and its high end. What is new enough is kept. fresh: bool[k], series without a
     reading yet; their first distance is infinite.
     """
-    rows = as_rows(key)
-    state.memory[rows[fresh], 0] = -np.inf
+    state.memory[as_rows(key)[fresh], 0] = -np.inf
     away, low, high = np.empty_like(values), np.empty_like(values), np.empty_like(values)
     done, ahead = 0, 16
     while done < len(values):
-        found = _distances(state.memory, key, values[done : done + ahead])
-        gap = SHARE * (state.high[key] - state.low[key])
-        new = found > gap
-        hits = np.flatnonzero(new.any(axis=1))
-        # Distances hold up to the first reading that is kept: the next ones have one more neighbour.
-        size = int(hits[0]) + 1 if len(hits) else len(found)
-        part = slice(done, done + size)
-        away[part], low[part], high[part] = found[:size], state.low[key], state.high[key]
-        done += size
-        if len(hits):
-            at = np.flatnonzero(new[size - 1])
-            keep(state, rows[at], values[done - 1, at], gap[at])
-            ahead = max(4, ahead // 2)
-        else:
-            ahead *= 2
+        part = slice(done, done + ahead)
+        turns = _learn(state, key, values[part], (away[part], low[part], high[part]))
+        done += ahead
+        ahead = ahead * 2 if turns < 2 else max(4, ahead // 2)
     return away, low, high
+
+
+def _learn(state: Net, key: Key, values: Floats, out: tuple[Floats, Floats, Floats]) -> int:
+    """Fill in distances and range; return how many turns it took.
+
+    Distances hold up to a series' first reading that is kept: the next ones have one more neighbour. So only the
+    series that keep something are looked up again, from there on.
+    """
+    rows, steps = as_rows(key), np.arange(len(values))[:, None]
+    away, low, high = out
+    away[:], low[:], high[:] = _distances(state.memory, key, values), state.low[key], state.high[key]
+    new = away > SHARE * (high[0] - low[0])
+    some, turns = np.flatnonzero(new.any(axis=0)), 0
+    first = new[:, some].argmax(axis=0)
+    while len(some):
+        turns += 1
+        keep(state, rows[some], values[first, some], SHARE * (high[first, some] - low[first, some]))
+        more = first < len(values) - 1
+        some, first = some[more], first[more]
+        if not len(some):
+            break
+        mine, later = rows[some], steps > first
+        again = _distances(state.memory, as_key(mine), values[:, some])
+        bottom, top = state.low[mine], state.high[mine]
+        new = later & (again > SHARE * (top - bottom))
+        for old, now in ((away, again), (low, bottom), (high, top)):
+            old[:, some] = np.where(later, now, old[:, some])
+        kept = new.any(axis=0)
+        some, first = some[kept], new[:, kept].argmax(axis=0)
+    return turns
 
 
 def _distances(memory: Floats, key: Key, values: Floats) -> Floats:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..order import order_of
 from .bets import book
 from .diagnose import explain
 from .panel import step
@@ -12,7 +13,7 @@ from .state import State
 from .words import F64, I64, Alarms, Finding, collect
 
 MOST_STEPS = 128  # a panel's ranks cost t^2 per series
-MOST_READINGS = 32_768
+MOST_READINGS = 4_096  # their evidence stays in the processor's cache
 
 
 def run(state: State, rows: I64, times: I64, values: F64, epoch: int) -> Alarms:
@@ -42,8 +43,10 @@ def _panels(state: State, rows: I64, epoch: int) -> Iterator[tuple[I64, I64]]:
     if bool((rows[1:] > rows[:-1]).all()):  # one reading of each series, in order
         yield rows, np.arange(len(rows))[:, None]
         return
-    order = np.argsort(rows, kind="stable")
-    series, start, count = np.unique(rows[order], return_index=True, return_counts=True)
+    order = order_of(rows)
+    ordered = rows[order]
+    start = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    series, count = ordered[start], np.diff(np.append(start, len(rows)))
     done = np.zeros(len(series), np.int64)
     while len(series):
         left = count - done

@@ -21,8 +21,9 @@ BLOCK = 32  # classes per block of the two-level counts
 BLOCKS = 64
 SPREAD = 4e6  # distance between the keys of two operating states
 FAR = 1e6  # residuals are clipped here
-_BLOCKS = np.arange(BLOCKS, dtype=np.uint8)
-_INSIDE = np.arange(BLOCK, dtype=np.uint8)
+# Row i has ones before place i.
+_BEFORE = np.tri(BLOCK, k=-1, dtype=np.uint16)
+_DENSE = 24  # readings of a series from which on summing all its classes is cheaper than a block for each
 
 
 @dataclass(frozen=True)
@@ -118,20 +119,15 @@ def counted_below(fine: NDArray[np.uint16], coarse: NDArray[np.uint16], rows: Ro
     """
     width = fine.shape[1]
     same = fine.reshape(-1).take(cls + (rows.number * width)[:, None]).astype(np.int64)
-    if cls.shape[1] > 8:
+    if cls.shape[1] > _DENSE:
         total = np.cumsum(fine[rows.at], axis=1, dtype=np.int64)
         return np.take_along_axis(total, cls, axis=1) - same, same
-    block, inside = cls // BLOCK, (cls % BLOCK).astype(np.uint8)
-    low = np.empty(cls.shape, np.int64)
-    by_block, blocks = coarse[rows.at], fine.reshape(-1, BLOCK)
-    for j in range(cls.shape[1]):
-        # Counts of an epoch fit 16 bits, and so do their sums.
-        before = block[:, j, None].astype(np.uint8) > _BLOCKS
-        low[:, j] = np.add.reduce(by_block * before, axis=1, dtype=np.uint16)
-        before = inside[:, j, None] > _INSIDE
-        low[:, j] += np.add.reduce(
-            blocks.take(rows.number * BLOCKS + block[:, j], axis=0) * before, axis=1, dtype=np.uint16
-        )
+    block = cls // BLOCK
+    # Counts of an epoch fit 16 bits, and so do their sums.
+    ahead = np.cumsum(coarse[rows.at], axis=1, dtype=np.uint16) - coarse[rows.at]
+    low: I64 = np.take_along_axis(ahead, block, axis=1).astype(np.int64)
+    mine = fine.reshape(-1, BLOCK).take(block + (rows.number * BLOCKS)[:, None], axis=0)
+    low += np.einsum("ijk,ijk->ij", mine, _BEFORE.take(cls % BLOCK, axis=0))
     return low, same
 
 

@@ -7,14 +7,33 @@ import numpy as np
 from pydantic import Field
 
 from ..detectors.base import LARGEST, Detector, Flags, Floats, Ints, Key, Scores, State, as_rows, column
-from .training import CHANGE, EARLY, LEVEL, RECENT, VOICES, begin, clipped, kept, learn, means
+from .alarms import GO_ON, turn, votes
+from .training import (
+    BASES,
+    EARLY,
+    JUDGES,
+    LEVELS,
+    RECENT,
+    VOICES,
+    WINDOWS,
+    begin,
+    clipped,
+    kept,
+    learn,
+    levels,
+    rescale,
+    span,
+)
 
-FAR = 4.0  # scales from the baseline, or between neighbouring means: a score of 0.5
+FAR = 3.5  # scales from the baseline: a score of 0.5
+ABRUPT = 4.0  # scales between neighbouring means: likewise
 SILENT = 60  # rows of its asset after which a channel that said nothing is left out
 CLIP = 5.0  # ranges of the training beyond the baseline: further away is as good as there
-LEADS = 0.5  # of the largest peak: channels that an alarm is about
-BACK = 0.3  # of the threshold
-RELAPSE = 0.1  # of the peak
+MIDDLE = JUDGES // 2
+LEARNS = 500.0  # readings that the usual distance goes back
+SURPRISE = 2.5  # usual distances: a larger one is learnt as if it were that
+
+_FAST = np.tile([False, True], JUDGES)
 
 
 @dataclass
@@ -25,14 +44,18 @@ class LevelsState(State):
     seen     readings so far
     heard    row of the asset at the last one
     ring     last readings
-    base     baselines, slow and fast
-    scale    of the two distances from them, and of changes; infinite before the end of the training
+    base     baselines, slow and fast, of each of three judges
+    taught, usual, least   distances from them: of the training, of late, and of noise alone
+    scale    of these distances; infinite before the end of the training
+    sudden   scale of changes, likewise
     away     distances at the last reading, over their scale
-    peak     largest of them in this alarm
+    peak     largest of them in the judge's alarm
+    until    row of the asset to which a baseline keeps to the level
     span     range of the training
     low, high, noise, tops   of the training: range; count, mean and squares of residuals; largest distances
     rows     rows of an asset so far
-    since    row in which its alarm began, -1 when there is none
+    since    row in which each judge's alarm began, -1 when there is none
+    alarm    1 while the asset has one
     changed  row of its last change
     """
 
@@ -41,9 +64,14 @@ class LevelsState(State):
     heard: Ints = column()
     ring: Floats = column()
     base: Floats = column()
+    taught: Floats = column()
+    usual: Floats = column()
+    least: Floats = column()
     scale: Floats = column(np.inf)
+    sudden: Floats = column(np.inf)
     away: Floats = column()
     peak: Floats = column()
+    until: Ints = column()
     span: Floats = column()
     low: Floats = column()
     high: Floats = column()
@@ -51,6 +79,7 @@ class LevelsState(State):
     tops: Floats = column()
     rows: Ints = column()
     since: Ints = column(-1)
+    alarm: Ints = column()
     changed: Ints = column(-(2**40))
 
 
@@ -58,7 +87,7 @@ class LevelsState(State):
 class Judgement:
     """What is said of one row of an asset.
 
-    score    how far the farthest channel is away, in [0, 1]
+    score    how far the farthest channel is away, in [0, 1]; from the threshold on as long as an alarm is on
     alarm    whether an alarm is on after it; ``began`` and ``ended``: whether that is new
     shares   of the channels in the score, in the order of ``members``; they sum up to 1, or are all 0
     change   how abruptly levels changed, in [0, 1]; 0 where that is no news
@@ -77,16 +106,23 @@ class Judgement:
 class Levels(Detector[LevelsState], frozen=True, extra="forbid"):
     """How far the level of each channel is from where it belongs, on the channel's own scale; the farthest counts.
 
-    The level is the mean of 10 readings. It is compared with two baselines, exponential means over about 1,000 and 50
-    readings: the slow one sees what stays away, the fast one what moves within an otherwise wandering channel. The
-    scale of each comparison is what nine in ten of the training's readings did not exceed (its first three eighths are
-    for settling), at least the noise of the level. A channel that wandered further than its noise explains is believed
-    less: its scale grows with the ratio to the power 1.5.
+    Three judges each take a level of their own, the mean of 8, 10 and 12 readings, and compare it with two baselines:
+    exponential means over about 1,000 readings, and over three times the level's. The slow one sees what stays away,
+    the fast one what moves within an otherwise wandering channel. It takes all three to begin an alarm, and two to go
+    on, so that none hangs on the length of a window.
 
-    The score is z / (z + 4) of the largest distance z: 0.5 is 4 scales. An alarm begins there. Baselines of the
-    channels that lead it (whose peak is at least half of the largest) stand still from then on, so that a fault does
-    not become the normal; the others go on following. It ends when all leading ones are back. One that lasts
-    ``longest`` rows is taken for the new normal.
+    The scale of each comparison is what nine in ten of the training's readings did not exceed (its first three eighths
+    are for settling), at least the noise of the level, and at least the distances that have become usual since: what
+    drifts slowly widens it before it alarms. A channel that wandered further than its noise explains is believed less:
+    its scale grows with the ratio to the power 1.5.
+
+    The score is z / (z + 3.5) of the largest distance z that each judge saw, of the judge that saw least, in an alarm
+    of the middle one: 0.5 is 3.5 scales. A judge's alarm begins there.
+    Baselines of the channels that lead it (whose peak is over the limit, or half of the largest) stand still from then
+    on, so that a fault does not become the normal; the others go on following. It ends when all leading ones are back:
+    within 0.3 of the limit, or a tenth of their peak. Where they came back to is the new place of their fast baseline,
+    and where that is not quite the old one, of the slow one. An alarm that lasts ``longest`` rows is taken for the new
+    normal.
 
     Changes are told beside it: the mean of 20 readings against that of the 20 before, over its scale in training.
 
@@ -94,7 +130,8 @@ class Levels(Detector[LevelsState], frozen=True, extra="forbid"):
     was constant in training says nothing. One that is missing in some rows keeps its last distance for 60 rows. Times
     only order the rows.
 
-    Source: own; docs/decisions/0018-multivariate-detector.md says what was tried.
+    Source: own; docs/decisions/0018-multivariate-detector.md says what was tried. Voting: L. Breiman, Bagging
+    predictors, Machine Learning 24 (1996).
 
     >>> import numpy as np
     >>> detector = Levels()
@@ -114,17 +151,21 @@ class Levels(Detector[LevelsState], frozen=True, extra="forbid"):
     reasons: ClassVar[tuple[str, ...]] = ("", "away from its usual level")
 
     training: int = Field(default=400, ge=100, le=100_000, description="readings of a channel; they should be clean")
-    memories: tuple[float, float] = Field(default=(1000.0, 50.0), description="readings that baselines go back")
+    memories: tuple[float, float] = Field(
+        default=(1000.0, 30.0), description="readings that baselines go back; the second for a level of 10"
+    )
     rest: int = Field(default=30, ge=0, description="rows after a change in which no other is told")
-    longest: int = Field(default=2_000, ge=100, description="rows; a longer alarm is the new normal")
+    longest: int = Field(default=500, ge=100, description="rows; a longer alarm is the new normal")
 
     def start(self) -> LevelsState:
         """State for zero series."""
-        flat, ints, pair = np.empty(0), np.empty(0, np.int64), np.empty((0, 2))
+        flat, ints, bases = np.empty(0), np.empty(0, np.int64), np.empty((0, BASES))
         return LevelsState(
-            series=0, origin=flat, seen=ints, heard=ints, ring=np.empty((0, RECENT)), base=pair, away=pair, peak=pair,
-            scale=np.empty((0, VOICES)), span=flat, low=flat, high=flat, noise=np.empty((0, 3)),
-            tops=np.empty((0, VOICES, kept(self.training))), rows=ints, since=ints, changed=ints,
+            series=0, origin=flat, seen=ints, heard=ints, ring=np.empty((0, RECENT)), base=bases, taught=bases,
+            usual=bases, least=bases, scale=bases, sudden=flat, away=bases, peak=bases,
+            until=np.empty((0, BASES), np.int64), span=flat, low=flat, high=flat, noise=np.empty((0, 3)),
+            tops=np.empty((0, VOICES, kept(self.training))), rows=ints, since=np.empty((0, JUDGES), np.int64),
+            alarm=ints, changed=ints,
         )  # fmt: skip
 
     def step(self, state: LevelsState, key: Key, times: Ints, values: Floats) -> Scores:
@@ -137,98 +178,86 @@ class Levels(Detector[LevelsState], frozen=True, extra="forbid"):
     def judge(self, state: LevelsState, asset: int, members: Ints, at: Ints, values: Floats) -> Judgement:
         """Judge one row of an asset, and learn from it.
 
-        members: int64[n], the series of all its channels. at: int64[k], those that have a reading in this row.
-        values: float64[k]; what is not finite or beyond 1e150 counts as missing.
+        members: int64[n], the series of all its channels, ascending. at: int64[k], those that have a reading in this
+        row, ascending. values: float64[k]; what is not finite or beyond 1e150 counts as missing.
         """
         usable = np.abs(values) <= LARGEST
         if not usable.all():
             at, values = at[usable], values[usable]
         now = int(state.rows[asset])
         state.rows[asset] += 1
+        limit = FAR * self.threshold / max(1.0 - self.threshold, 1e-12)
         with np.errstate(all="ignore"):
-            x, changes = self._take(state, at, values, now)
-            state.away[members[now - state.heard[members] > SILENT]] = 0.0
-            far = state.away[members]
-            began, ended = self._turn(state, asset, members, now)
-            self._follow(state, asset, members, at, x)
+            x, level, changes = self._take(state, at, values, now)
+            everyone = span(members)
+            if (gone := now - state.heard[everyone] > SILENT).any():
+                state.away[members[gone]] = 0.0
+            still = turn(state, asset, members, limit, self.longest)
+            mine = still if len(at) == len(members) else still[np.searchsorted(members, at)]
+            self._follow(state, at, x, level, mine, now)
             change, parts = self._abrupt(state, asset, changes, now)
-            largest = float(far.max(initial=0.0))
+            was = bool(state.alarm[asset])
+            alarm = votes(state, asset) >= (GO_ON if was else JUDGES)
+            state.alarm[asset] = alarm
+            far = state.away[everyone].reshape(-1, JUDGES, 2).max(axis=2, initial=0.0)
+            largest = float(np.sort(far.max(axis=0, initial=0.0))[MIDDLE if alarm else 0])
+            score = largest / (largest + FAR)
             return Judgement(
-                largest / (largest + FAR), bool(state.since[asset] >= 0), began, ended,
-                _shares(far.max(axis=1, initial=0.0)), change, parts,
+                max(score, self.threshold) if alarm else score, alarm, alarm and not was, was and not alarm,
+                _shares(far.max(axis=1)), change, parts,
             )  # fmt: skip
 
     def heard(self, state: LevelsState, asset: int, members: Ints) -> int:
         """How many of an asset's channels spoke lately."""
         return int((int(state.rows[asset]) - 1 - state.heard[members] <= SILENT).sum())
 
-    def _take(self, state: LevelsState, at: Ints, values: Floats, now: int) -> tuple[Floats, Floats]:
-        """The readings from their origin, clipped (NaN for the very first), and the changes of their channels."""
-        seen = state.seen[at]
+    def _take(self, state: LevelsState, at: Ints, values: Floats, now: int) -> tuple[Floats, Floats, Floats]:
+        """The readings from their origin, clipped (NaN for the very first), their levels [k, 6] and changes [k]."""
+        key = span(at)
+        seen = state.seen[key]
         early, young = seen < EARLY, seen < self.training
-        x = np.where(early, values, values - state.origin[at])
+        x = np.where(early, values, values - state.origin[key])
         learning = young & ~early
         if learning.any():
             x[learning] = clipped(state, at[learning], x[learning])
-        reach = CLIP * state.span[at]
-        center = state.base[at, 0]
+        reach = CLIP * state.span[key]
+        center = state.base[key, 2 * MIDDLE]
         x = np.where(young, x, np.minimum(np.maximum(x, center - reach), center + reach))
         state.ring[at, seen % RECENT] = x
-        raw = np.empty((len(at), VOICES))
-        raw[:, :2] = np.abs(means(state, at, seen + 1, LEVEL)[:, None] - state.base[at])
-        raw[:, 2] = np.abs(means(state, at, seen + 1, CHANGE) - means(state, at, seen + 1, CHANGE, ago=CHANGE))
-        state.away[at] = np.where(young[:, None], 0.0, raw[:, :2] / state.scale[at, :2])
-        changes = np.where(young, 0.0, raw[:, 2] / state.scale[at, 2])
+        level, change = levels(state, at, seen + 1)
+        distance = np.abs(level - state.base[key])
+        state.away[key] = np.where(young[:, None], 0.0, distance / state.scale[key])
+        changes = np.where(young, 0.0, change / state.sudden[key])
         if learning.any():
-            learn(state, at[learning], x[learning], raw[learning], self.training)
+            residual = (x - level[:, 2 * MIDDLE])[learning]
+            learn(state, at[learning], residual, np.column_stack((distance, change))[learning], self.training)
         if (seen == EARLY - 1).any():
             begin(state, at[seen == EARLY - 1])
-        state.seen[at] += 1
-        state.heard[at] = now
-        return np.where(early, np.nan, x), changes
+        state.seen[key] += 1
+        state.heard[key] = now
+        return np.where(early, np.nan, x), level, changes
 
-    def _turn(self, state: LevelsState, asset: int, members: Ints, now: int) -> tuple[bool, bool]:
-        """Whether an alarm begins or ends with this row."""
-        far = state.away[members]
-        limit = FAR * self.threshold / max(1.0 - self.threshold, 1e-12)
-        if state.since[asset] < 0:
-            began = bool((far >= limit).any())
-            if began:
-                state.since[asset] = now
-                state.peak[members] = far
-            return began, False
-        peak = np.where(far > 0, np.maximum(state.peak[members], far), 0.0)
-        state.peak[members] = peak
-        back = far < np.maximum(BACK * limit, RELAPSE * peak)
-        normal = now - state.since[asset] >= self.longest
-        if normal:
-            heard = members[state.seen[members] >= EARLY]
-            state.base[heard] = means(state, heard, state.seen[heard], LEVEL)[:, None]
-        if normal or bool((back | ~_leading(peak, peak)).all()):
-            state.since[asset] = -1
-            return False, True
-        return False, False
-
-    def _follow(self, state: LevelsState, asset: int, members: Ints, at: Ints, x: Floats) -> None:
-        """Let the baselines of the row's channels follow, but for those that lead an alarm."""
-        memory = np.minimum(np.array(self.memories), state.seen[at][:, None])
-        moved = state.base[at] + (x[:, None] - state.base[at]) / memory
-        if state.since[asset] >= 0:
-            moved = np.where(_leading(state.peak[at], state.peak[members]), state.base[at], moved)
-        state.base[at] = np.where(np.isnan(x)[:, None], state.base[at], moved)
+    def _follow(self, state: LevelsState, at: Ints, x: Floats, level: Floats, still: Flags, now: int) -> None:
+        """Let baselines and scales of the row's channels follow, but for those that stand still."""
+        key = span(at)
+        base, seen = state.base[key], state.seen[key][:, None]
+        resting = state.until[key] > now
+        old = state.usual[key]
+        distance = np.minimum(np.abs(level - base), SURPRISE * old)
+        follows = ~(still | resting) & (seen > self.training)
+        state.usual[key] = np.where(follows, old + (distance - old) / np.minimum(LEARNS, seen), old)
+        rescale(state, key)
+        slow, fast = self.memories
+        memory = np.minimum(np.where(_FAST, fast / LEVELS[MIDDLE] * WINDOWS, slow), seen)
+        moved = np.where(resting, level, base + (x[:, None] - base) / memory)
+        state.base[key] = np.where(still | np.isnan(x)[:, None], base, moved)
 
     def _abrupt(self, state: LevelsState, asset: int, changes: Floats, now: int) -> tuple[float, Floats]:
         largest = float(changes.max(initial=0.0))
-        if largest < FAR or now - state.changed[asset] <= self.rest:
+        if largest < ABRUPT or now - state.changed[asset] <= self.rest:
             return 0.0, np.zeros(len(changes))
         state.changed[asset] = now
-        return largest / (largest + FAR), _shares(changes)
-
-
-def _leading(peak: Floats, among: Floats) -> Flags:
-    """Which peaks are an alarm's own: at least half of the largest among those of its asset."""
-    out: Flags = (peak >= LEADS * among.max(initial=0.0)) & (peak > 0)
-    return out
+        return largest / (largest + ABRUPT), _shares(changes)
 
 
 def _shares(far: Floats) -> Floats:

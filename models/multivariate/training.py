@@ -1,21 +1,28 @@
-"""What a channel teaches in its first readings: how far its level strays from its baselines, and how it changes."""
+"""What a channel teaches in its first readings: how far its levels stray from their baselines, and how it changes."""
 
 from typing import Any
 
 import numpy as np
 
-from ..detectors.base import Floats, Ints
+from ..detectors.base import Floats, Ints, Key
 
-LEVEL = 10  # readings in a level
+LEVELS = (8, 10, 12)  # readings in a level: one for each of three judges
+JUDGES = len(LEVELS)
+BASES = 2 * JUDGES  # the slow and the fast baseline of each
 CHANGE = 20  # readings in each of the two means that are compared for a change
 RECENT = 2 * CHANGE
-VOICES = 3  # distance from the slow and from the fast baseline, and change
+VOICES = BASES + 1  # distances from the baselines, and change
 SETTLE = 0.375  # share of the training in which nothing is measured
 SHARE = 0.1  # of the training's distances that may exceed the scale's quantile
 NORMAL = 1.645  # the same quantile of the size of normal noise, in standard deviations
+MEAN = 0.8  # the mean of the size of normal noise
 EARLY = 30  # readings that are kept until it can be seen which of them are absurd
 ODD = 2  # so many of them at either end do not count for their range
 WIDEN = 2.0  # ranges so far by which a reading may exceed them
+
+#: readings in the level that each baseline is compared with, int64[6]
+WINDOWS = np.repeat(LEVELS, 2)
+_BACK = np.arange(1, RECENT + 1)
 
 
 def settled(length: int) -> int:
@@ -56,12 +63,13 @@ def _cut(x: Floats, low: Floats, high: Floats) -> Floats:
     return out
 
 
-def learn(state: Any, at: Ints, x: Floats, away: Floats, length: int) -> None:
-    """Take in one reading of each channel with its distances [k, 3], before its baselines move; maybe the last."""
-    level = means(state, at, state.seen[at] + 1, LEVEL)
-    # Welford's mean and sum of squares of what a reading differs from its level.
+def learn(state: Any, at: Ints, residual: Floats, away: Floats, length: int) -> None:
+    """Take in one reading of each channel; maybe its last.
+
+    residual: float64[k], from a level. away: float64[k, 7], distances before baselines move, and change.
+    """
+    # Welford's mean and sum of squares.
     count, mean, squares = state.noise[at].T
-    residual = x - level
     step = residual - mean
     count = count + 1
     mean = mean + step / count
@@ -79,22 +87,47 @@ def learn(state: Any, at: Ints, x: Floats, away: Floats, length: int) -> None:
 def _finish(state: Any, at: Ints, count: int) -> None:
     """The scales of channels whose training is over."""
     noise = np.sqrt(state.noise[at, 2] / state.noise[at, 0])[:, None]
-    least = noise / np.sqrt([LEVEL, LEVEL, CHANGE / 2])
+    least = noise / np.sqrt([*WINDOWS, CHANGE / 2])
     place = SHARE * (count - 1)
     below, above = state.tops[at, :, -2 - int(place)], state.tops[at, :, -1 - int(place)]
     scale = np.maximum((above + (place - int(place)) * (below - above)) / NORMAL, least)
-    known = least > 0
-    wander = np.where(known, scale, 1.0) / np.where(known, least, 1.0)
-    wander[:, VOICES - 1] = 1.0
-    # A product and a root are rounded alike everywhere; a power is not.
-    state.scale[at] = np.where(known, scale * wander * np.sqrt(wander), np.inf)
+    known = noise[:, 0] > 0
+    state.sudden[at] = np.where(known, scale[:, -1], np.inf)
+    state.least[at] = np.where(known[:, None], least[:, :-1], 0.0)
+    state.taught[at] = np.where(known[:, None], scale[:, :-1], 0.0)
+    state.usual[at] = MEAN * state.taught[at]
+    rescale(state, at)
     state.span[at] = state.high[at] - state.low[at]
 
 
-def means(state: Any, at: Ints, count: Ints, length: int, ago: int = 0) -> Floats:
-    """Mean of ``length`` readings, the last of them ``ago`` before the last of ``count``; of fewer at the beginning."""
-    number = count[:, None] - 1 - ago - np.arange(length)
-    there = number >= 0
-    picked = np.where(there, state.ring[at[:, None], number % RECENT], 0.0)
-    out: Floats = picked.sum(axis=1) / np.maximum(there.sum(axis=1), 1)
-    return out
+def span(at: Ints) -> Key:
+    """A slice of the rows when they follow each other, as those of one asset mostly do: numpy copies nothing then.
+
+    at: int64[k], ascending.
+    """
+    return slice(int(at[0]), int(at[-1]) + 1) if len(at) and int(at[-1]) - int(at[0]) == len(at) - 1 else at
+
+
+def rescale(state: Any, at: Key) -> None:
+    """The scales by what was taught and by what has become usual since; none (infinite) for a channel without noise."""
+    own = np.maximum(state.taught[at], state.usual[at] / MEAN)
+    wander = own / state.least[at]
+    # A product and a root are rounded alike everywhere; a power is not.
+    scale = own * wander * np.sqrt(wander)
+    state.scale[at] = np.where(state.least[at] > 0, scale, np.inf)
+
+
+def levels(state: Any, at: Ints, count: Ints) -> tuple[Floats, Floats]:
+    """The levels of channels that have had ``count`` readings, for each baseline [k, 6], and their change [k]."""
+    number = count[:, None] - _BACK
+    last = state.ring[at[:, None], number % RECENT]
+    if count.min(initial=RECENT) >= RECENT:
+        sums = np.cumsum(last, axis=1)
+        means, before = sums[:, WINDOWS - 1] / WINDOWS, (sums[:, -1] - sums[:, CHANGE - 1]) / CHANGE
+        return means, np.abs(sums[:, CHANGE - 1] / CHANGE - before)
+    sums = np.cumsum(np.where(number >= 0, last, 0.0), axis=1)
+    there = np.maximum(count, 1)
+    means = sums[:, WINDOWS - 1] / np.minimum(WINDOWS, there[:, None])
+    recent = sums[:, CHANGE - 1] / np.minimum(CHANGE, there)
+    before = (sums[:, -1] - sums[:, CHANGE - 1]) / np.minimum(CHANGE, np.maximum(there - CHANGE, 1))
+    return means, np.abs(recent - before)

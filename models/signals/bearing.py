@@ -5,8 +5,19 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-#: Outer race, inner race, rolling element, cage.
-FAULTS = ("bpfo", "bpfi", "bsf", "ftf")
+#: What is worn, by the name of the rate at which it strikes.
+PARTS = {"bpfo": "outer race", "bpfi": "inner race", "bsf": "rolling element", "ftf": "cage"}
+FAULTS = tuple(PARTS)
+
+
+def meaning(channel: str) -> str:
+    """What a channel with evidence for a fault of a bearing is about, in words; empty for any other.
+
+    >>> meaning("drive end bpfo")
+    'evidence for a fault of the outer race of the bearing, in powers of ten'
+    """
+    part = PARTS.get(channel.rpartition(" ")[2])
+    return f"evidence for a fault of the {part} of the bearing, in powers of ten" if part else ""
 
 
 class Bearing(BaseModel):

@@ -10,6 +10,7 @@ import pytest
 from bench.pipeline import __main__ as bench
 from bench.pipeline import ours, peer
 from bench.pipeline.feed import START_NS, STEP_NS, Made
+from bench.pipeline.processes import Memory
 from contracts.readings import joined
 from models.detectors import DETECTORS, score_batch
 
@@ -28,7 +29,7 @@ def test_readings_follow_from_row_and_series() -> None:
 
 
 def test_spikes_surprise_a_detector_again_and_again() -> None:
-    """One a row, in a series after the other: at a fixed rate there are always alerts to time."""
+    """Every so many rows, in a series after the other: at a fixed rate there are always alerts to time."""
     made, detector = Made("feed", 20), DETECTORS["records"]()
     readings = joined([made.rows(0, 1_000), made.rows(1_000, 2_000, planted_from=1_000)])
     state = detector.start()
@@ -47,6 +48,8 @@ def test_the_whole_pipeline_is_measured(tmp_path: Path) -> None:
         assert all(Path(f"/proc/{pid}").exists() for pid in pids.values())
     assert found.readings_per_s > 0
     assert set(found.memory) == {"server", *ours.PROCESSES}
+    assert all(each["mb"][0] > 1 for each in found.memory.values())
+    assert len(found.latencies) > 2, "a spike every ten rows"
     assert all(0 < latency < 60_000 for latency in found.latencies)
     assert found.latencies == sorted(found.latencies)
     assert sum(found.processor_s.values()) > 0
@@ -61,8 +64,9 @@ def test_a_slow_start_shortens_what_is_measured() -> None:
 def sample(**changes: Any) -> ours.Measured:
     values: dict[str, Any] = {
         "readings_per_s": 300_000.0, "saturated_s": 10.0, "slices": [310_000.0, 290_000.0], "alert_rate": 150_000.0,
-        "latencies": [float(i) for i in range(1, 101)], "memory": {"first": [100.2, 101.7]},
-        "processor_s": {"first": 6.0, "server": 2.0},
+        "latencies": [float(i) for i in range(1, 101)], "processor_s": {"first": 6.0, "server": 2.0},
+        "memory": {"first": {"mb": [100, 102], "mb_per_minute": 0.1, "flat": True}},
+        "paced_s": 600.0, "paced_slices": [301_000.0, 299_000.0], "paced_processor_s": {"first": 500.0},
     }  # fmt: skip
     return ours.Measured(**{**values, **changes})
 
@@ -73,12 +77,42 @@ def test_the_result_has_the_figures_that_are_asked_for() -> None:
     assert (result["readings_per_s"], result["per_processor_s"], result["slowest_part"]) == (300_000, 375_000, 290_000)
     assert (result["alert_p50_ms"], result["alert_p99_ms"], result["alerts"]) == (51.0, 100.0, 100)
     assert result["vs_faststream_river"] == 75.0
-    assert result["memory_mb"] == {"first": [100, 102]}
+    assert result["memory"]["first"]["mb"] == [100, 102]
+    assert result["sustained"]["readings_per_s"] == 300_000
+    assert result["sustained"]["per_processor_s"] == 360_000
+    assert result["holds"] == {"rate": True, "alerts": True, "memory": True}
     assert all(name in bench.table(result) for name in KEYS)
 
 
+def test_a_promise_that_is_not_kept_is_told() -> None:
+    grows = {"first": {"mb": [100, 200], "mb_per_minute": 10.0, "flat": False}}
+    found = sample(memory=grows, paced_slices=[250_000.0], latencies=[200.0] * 98 + [300.0] * 2)
+    assert bench.as_result(found, None, ours.Plan(), quick=False)["holds"] == {
+        "rate": False, "alerts": False, "memory": False,
+    }  # fmt: skip
+
+
+def test_memory_that_grows_is_told_from_memory_that_goes_up_and_down() -> None:
+    """Over ten minutes: what a buffer fills in the beginning does not count, what a leak adds does."""
+
+    def said(mb: "np.ndarray[Any, np.dtype[np.float64]]") -> dict[str, Any]:
+        found: dict[str, Any] = Memory({}, [float(i) for i in range(600)], {"it": mb.tolist()}).told()["it"]
+        return found
+
+    second = np.arange(600.0)
+    begins = np.minimum(100 + second, 250)
+    assert said(begins + 40 * np.sin(second / 5))["flat"] is True
+    assert said(begins + second / 15)["flat"] is False
+    assert said(begins + second / 15)["mb_per_minute"] == pytest.approx(4.0, abs=0.5)
+    assert said(begins[::-1])["flat"] is True, "less is no leak"
+    assert len(said(second)["mb"]) <= 60
+    brief = Memory({}, [0.0, 30.0, 60.0], {"it": [100.0, 200.0, 300.0]}).told()["it"]
+    assert brief["flat"] is None
+
+
 def test_what_could_not_be_measured_is_null() -> None:
-    result = bench.as_result(sample(latencies=[]), None, ours.Plan(), quick=True)
+    result = bench.as_result(sample(latencies=[], memory={}), None, ours.Plan(), quick=True)
+    assert result["holds"]["memory"] is None
     assert result["vs_faststream_river"] is None
     assert result["alert_p99_ms"] is None
 

@@ -1,5 +1,6 @@
 """The registry with real MLflow stores: nothing unverified is ever published, whatever happens in between."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -16,25 +17,13 @@ from models.bundle import Bundle, builtin, read
 from models.cache import BundleCache
 from models.files import ARRAYS, DIGESTS, MANIFEST
 from models.registry import Registry, UnknownModel, UnknownVersion
+from models.signature import create_key
 from models.tracking import Refused, Store, Tracking, connect
+from tests.integration import publishing
 from tests.integration.mlflow_stores import MlflowServer, local_store, served
 
 ROOT = Path(__file__).parents[2]
 NAME = "tocsin-detector-ewma"
-STEPS = (
-    "run",
-    "params",
-    "upload",
-    "verify upload",
-    "end run",
-    "model",
-    "version",
-    "created",
-    "verify version",
-    "tag",
-    "alias",
-    "finish",
-)
 
 
 class Killed(BaseException):
@@ -128,24 +117,17 @@ def test_publishing_again_gives_the_same_version_and_leaves_a_rollback_alone(
     assert [version.number for version in registry.versions(NAME)] == ["1", "2"]
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_interrupted_at_any_step_it_goes_on_and_the_alias_is_never_on_what_is_not_verified(
-    step: str, tracking: Tracking, cache: BundleCache, made: Bundle
+@pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.soak)])
+def test_killed_at_any_step_it_goes_on_and_the_alias_is_never_on_what_is_not_verified(
+    rounds: int, tmp_path: Path, template: Path
 ) -> None:
-    with pytest.raises(Killed):
-        Registry(tracking, cache, "tocsin", dying(step)).publish(made.digest, NAME)
-    registry = Registry(tracking, cache, "tocsin")
-    try:
-        assert registry.resolve(NAME, "production").verified
-        assert step in ("finish",)
-    except NotFound:
-        assert step != "finish"
-    version = registry.publish(made.digest, NAME)
-    assert registry.resolve(NAME, "production") == version
-    assert version.published
-    assert len(registry.versions(NAME)) == 1
-    experiment = tracking.experiment("tocsin")
-    assert len(list(tracking.runs(experiment, ""))) == 1
+    local_store(tmp_path, template)
+    run = [sys.executable, "-m", "tests.integration.publishing", str(tmp_path), str(rounds)]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=110 * rounds, check=False)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(rows) == rounds * len(publishing.STEPS), done.stderr
+    # Killed; then sound for others, and finished by the next.
+    assert [row for row in rows if row["codes"] != [-signal.SIGKILL, 0]] == [], done.stderr
 
 
 def test_what_was_uploaded_and_is_sound_is_not_uploaded_again(
@@ -159,10 +141,14 @@ def test_what_was_uploaded_and_is_sound_is_not_uploaded_again(
     assert "verify version" in seen
 
 
-def test_the_steps_are_the_ones_that_are_tested(tracking: Tracking, cache: BundleCache, made: Bundle) -> None:
+def test_the_steps_are_the_ones_that_are_tested(tmp_path: Path, template: Path, made: Bundle) -> None:
+    local_store(tmp_path, template)
+    (tmp_path / "shared").mkdir()
+    create_key(tmp_path / "key")
+    BundleCache(tmp_path).put(made)
     seen: list[str] = []
-    Registry(tracking, cache, "tocsin", seen.append).publish(made.digest, NAME)
-    assert tuple(seen) == STEPS
+    publishing.registry(tmp_path, seen.append).publish(made.digest, NAME)
+    assert tuple(seen) == publishing.STEPS
 
 
 def test_fetching_by_alias_and_number_gives_the_verified_bundle(

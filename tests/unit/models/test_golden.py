@@ -50,5 +50,5 @@ def test_environment_names_what_differs_and_nothing_else() -> None:
 def test_environment_of_this_process_is_complete() -> None:
     here = Environment.current()
     assert here.packages["numpy"] == np.__version__
-    assert here.packages["tocsin"][0].isdigit()
+    assert sorted(here.packages) == ["numpy", "scipy"]
     assert here.hash == Environment.current().hash

@@ -1,0 +1,1 @@
+"""What ``tocsin models`` shows of versions, and what refers to their bundles."""
