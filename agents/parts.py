@@ -15,10 +15,22 @@ from pydantic import BaseModel, ConfigDict, Field
 from bus.protocol import Recorded
 from contracts.events import AnyEvent, Event
 from contracts.readings import Readings
+from contracts.sections import ModelsSettings
+
+from .state import restore
 
 In = TypeVar("In")
 Out = TypeVar("Out")
 State = TypeVar("State")
+
+
+@dataclass(frozen=True)
+class Program:
+    """How a command of ours is run in a process of its own: ``command``, its arguments, then ``options``."""
+
+    command: Sequence[str]
+    options: Sequence[str]
+    environment: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -29,6 +41,12 @@ class Context:
     data_dir: Path
     live: bool = True
     """False in a batch run: nobody waits for what has not been read yet."""
+    models: ModelsSettings = ModelsSettings()
+    """Where bundles come from, and whom they are accepted from."""
+    endless: tuple[str, ...] = ()
+    """The sources that go on for ever."""
+    program: Program | None = None
+    """For chores whose work needs a process of its own; None where there is no command line."""
 
 
 class Part(BaseModel):
@@ -76,9 +94,21 @@ class Processor(Part, Generic[In, Out, State], ABC):
     way, and joined again: the outputs must not depend on it.
     """
 
+    linger_s: ClassVar[float] = 0.01
+    """How long to wait after a small batch for the next: fewer and larger ones cost less."""
+    most_readings: ClassVar[int] = 1 << 16
+    """Readings that are handed over at once. A process that takes longer than ``bus.hang_s`` for so many is ended."""
+
     @abstractmethod
     def start(self) -> State:
         """The state before the first event: a dataclass as ``agents.state`` can save it."""
+
+    def load(self, data: bytes) -> State:
+        """The state that was saved with ``agents.state.dump``.
+
+        Raises CorruptEvent when it does not fit; Unavailable when something is missing here that it needs.
+        """
+        return restore(self.start(), data)
 
     @abstractmethod
     def handle(self, event: In, state: State) -> Iterator[Out]:
@@ -104,6 +134,8 @@ class Harvest:
     resume: str
     settled: Callable[[BaseException | None], None] | None = None
     """Called once the readings are in the log (None) or could not be put there (the error)."""
+    share: float | None = None
+    """How much of what the source has is read with it, 0 to 1; None where nobody knows."""
 
 
 class Source(Part, ABC):
@@ -188,11 +220,13 @@ class Chore(Part, ABC):
 class Log:
     """What a chore sees: the log as it is recorded, and the time.
 
-    recorded   streams and archive as one
-    now_ns     wall clock
+    recorded    streams and archive as one
+    positions   for each partition: task -> where it is
+    now_ns      wall clock
     """
 
     recorded: Recorded
+    positions: Sequence[Mapping[str, str]]
     now_ns: int
 
 
@@ -204,6 +238,11 @@ class Recorder(Part, Generic[In], ABC):
 
     linger_s: ClassVar[float] = 2.0
     """How long to wait for more events before a small batch is recorded."""
+
+    @property
+    def late_s(self) -> float | None:
+        """After how many seconds without a record `LineageDelayed` is told; None: never."""
+        return None
 
     @abstractmethod
     async def record(self, batch: Batch) -> Sequence[Event]:

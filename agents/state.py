@@ -33,11 +33,26 @@ def restore(template: S, data: bytes) -> S:
     Raises CorruptEvent when the bytes do not hold a state of this shape.
     """
     try:
-        size = int.from_bytes(data[:_HEADER_BYTES], "little")
-        header = json.loads(data[_HEADER_BYTES : _HEADER_BYTES + size])
-        return cast(S, _filled(template, json.loads(header["__metadata__"]["state"]), "", load(data)))
+        return cast(S, _filled(template, _tree(data), "", load(data)))
     except (KeyError, ValueError, TypeError, AttributeError, IndexError, SafetensorError) as error:
         raise CorruptEvent(f"not a state of {type(template).__name__}: {error!r}") from error
+
+
+def outline(data: bytes) -> Any:
+    """What ``dump`` saved, without the arrays: a dict for each dataclass.
+
+    Raises CorruptEvent when the bytes do not hold a state.
+    """
+    try:
+        return _tree(data)
+    except (KeyError, ValueError, TypeError) as error:
+        raise CorruptEvent(f"not a state: {error!r}") from error
+
+
+def _tree(data: bytes) -> Any:
+    size = int.from_bytes(data[:_HEADER_BYTES], "little")
+    header = json.loads(data[_HEADER_BYTES : _HEADER_BYTES + size])
+    return json.loads(header["__metadata__"]["state"])
 
 
 def _plain(value: Any, path: str, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:

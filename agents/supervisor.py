@@ -10,7 +10,7 @@ from anyio.abc import TaskGroup
 
 from bus.retry import Backoff
 from contracts.errors import Rewound, StoreLost, StoreRefused, TocsinError, Unavailable
-from contracts.events import ReadingsAcquired
+from contracts.events import ModelServed, ReadingsAcquired
 from contracts.settings import ARCHIVE
 
 from .parts import Chore, Processor, Recorder, Sink, Source
@@ -22,6 +22,7 @@ from .runtime.recording import RecorderRunner
 from .runtime.sinks.sinking import SinkRunner
 from .runtime.sources.sourcing import SourceRunner
 from .runtime.sources.ticking import Ticker
+from .serving.watcher import Servable, Watcher
 from .topology import Placed, Topology
 
 #: A runner that lived so long was healthy: its next failure begins with a short pause again.
@@ -54,12 +55,14 @@ class Announcement:
 
     home: Home
     placed: Sequence[Placed]
+    live: bool = True
 
     async def run(self) -> None:
         for agent in dict.fromkeys(item.agent for item in self.placed):
             await self.home.started(agent)
         for item in self.placed:
-            if item.part.bundle:
+            # Whoever looks after the models of a part in a live service says so itself.
+            if item.part.bundle and not (self.live and isinstance(item.part, Servable)):
                 await self.home.loaded(item.name, item.part.bundle)
 
 
@@ -102,7 +105,10 @@ class Supervisor:
             yield item.name, ChoreRunner(self.home, item.name, part)
         for stream in streams:
             if isinstance(part, Processor):
-                yield f"{item.name}<{stream}", ProcessorRunner(self.home, item.name, part, stream)
+                runner = ProcessorRunner(self.home, item.name, part, stream)
+                yield f"{item.name}<{stream}", runner
+                if self.live and isinstance(part, Servable) and stream == ModelServed.stream:
+                    yield f"models of {item.name}", Watcher(self.home, item.name, part, runner.lanes)
             elif isinstance(part, Recorder):
                 yield f"{item.name}<{stream}", RecorderRunner(self.home, item.name, part, stream)
 
@@ -115,7 +121,7 @@ class Supervisor:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._watch_store)
                 async with anyio.create_task_group() as work:
-                    work.start_soon(self._keep, "announcement", Announcement(self.home, self.placed))
+                    work.start_soon(self._keep, "announcement", Announcement(self.home, self.placed, self.live))
                     archiver = {ARCHIVE: self.archiver} if self.archiver is not None else {}
                     for name, runner in {**self.runners(), **archiver}.items():
                         work.start_soon(self._keep, name, runner, name=name)

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from contracts.errors import ConfigError
-from contracts.events import EVENTS, AnyEvent, ReadingsAcquired
+from contracts.events import EVENTS, AnyEvent, ModelServed, ReadingsAcquired
 from contracts.settings import AgentSettings, Settings, problems
 from contracts.yamlfile import YamlFile
 
@@ -25,6 +25,8 @@ KINDS = {
     "notification": "agents.notification:Notification",
     "coordinator": "agents.coordinator:Coordinator",
 }
+#: Sections of the settings that an agent with a field of this name is given.
+_SECTIONS = frozenset({"health", "mlflow", "training"})
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ class Topology:
 
     def inputs(self, part: Part) -> list[str]:
         """The streams that a part reads and somebody writes."""
-        written = self.writers()
+        # That models change in a stream is no reason to read it where nobody writes what they score.
+        written = self.writers().keys() - {ModelServed}
         return sorted({kind.stream for kind in part.reads() if kind in written})
 
     def unfed(self) -> Iterator[tuple[Placed, str]]:
@@ -137,10 +140,15 @@ class Topology:
             )
         return [item for item in self.placed if not agents or item.agent in agents]
 
+    @property
+    def endless(self) -> tuple[str, ...]:
+        """The sources that go on for ever."""
+        return tuple(item.name for item in self.placed if isinstance(item.part, Source) and item.part.endless)
+
     def prepare(self, placed: Sequence[Placed], context: Context) -> None:
         """Let parts load what they need."""
         for item in placed:
-            item.part.prepare(replace(context, agent=item.agent))
+            item.part.prepare(replace(context, agent=item.agent, endless=self.endless))
 
 
 def _named(agent: str, part: Part) -> list[Placed]:
@@ -171,6 +179,6 @@ def agent_class(kind: str) -> type[Part]:
 def _built(name: str, agent: AgentSettings, settings: Settings) -> Part:
     kind = agent_class(agent.kind or name)
     own: dict[str, Any] = agent.own
-    if "mlflow" in kind.model_fields and "mlflow" not in own:
-        own["mlflow"] = settings.mlflow
+    for section in _SECTIONS & kind.model_fields.keys() - own.keys():
+        own[section] = getattr(settings, section)
     return kind.model_validate(own)

@@ -13,8 +13,12 @@ ROOT = Path(__file__).resolve().parents[1]
 BENCHES: tuple[tuple[str, tuple[str, ...], bool], ...] = (
     ("bench.bus", ("--quick",), False),
     ("bench.detectors", (), False),
+    ("bench.features", (), False),
+    ("bench.training", (), False),
     ("bench.pipeline", ("--quick",), False),
+    ("bench.lineage", ("--alerts", "100000"), False),
     ("bench.bearings", ("--seeds", "5"), False),
+    ("bench.calibration", (), False),
     ("bench.nab", (), True),
     ("bench.skab", (), True),
 )

@@ -5,6 +5,10 @@
 Without predictions they are made here, by the shipped configuration through the whole pipeline. Beside all files:
 
 - `by_group`: valve1, valve2 and other, each for itself;
+- `where`: rows that were missed: before an alarm began (`delay`), after it ended (`early`), between two of one fault
+  (`holes`), in a fault without any (`missed`); and normal rows that were flagged: before a fault, after it in the same
+  alarm (`late`), apart from any (`false`);
+- `healthy`: rows flagged, and episodes, of the run without anomalies;
 - `cropped`: the same files without their first rows, scored on the same rows. What of them falls into the
   detector's training then counts as normal;
 - `metronome`: what change points would score that are told every 45 s whatever happens: the measure of change points
@@ -28,6 +32,7 @@ import numpy as np
 from .nab import ROOT, folder, scorer
 
 SHIFTS = (90, 150, 210, 270)
+HEALTHY = "anomaly-free/anomaly-free.csv"
 
 
 def backtest(data: Path, out: Path, detector: str) -> None:
@@ -75,6 +80,44 @@ def by_chance(skab: ModuleType, truth: Any, said: dict[str, Any]) -> dict[str, A
     }
 
 
+def runs(flags: Any) -> list[tuple[int, int]]:
+    """Where flags are on: (first, behind the last)."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(int), [0]))))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def where(truth: dict[str, Any], said: dict[str, Any]) -> dict[str, int]:
+    """Rows that were missed or flagged in vain, by their place among faults and alarms."""
+    out = dict.fromkeys(("delay", "holes", "early", "missed", "before", "late", "false"), 0)
+    for name, (times, fault, _) in truth.items():
+        alarm = np.isin(times, said[name][0][said[name][1]])
+        for begin, end in runs(fault):
+            told = np.flatnonzero(alarm[begin:end])
+            if len(told):
+                out["delay"] += int(told[0])
+                out["early"] += int(end - begin - 1 - told[-1])
+                out["holes"] += int(told[-1] - told[0] + 1 - len(told))
+            else:
+                out["missed"] += end - begin
+        for begin, end in runs(alarm):
+            true = np.flatnonzero(fault[begin:end])
+            if len(true):
+                out["before"] += int(true[0])
+                out["late"] += int(end - begin - true[0] - len(true))
+            else:
+                out["false"] += end - begin
+    return out
+
+
+def healthy(skab: ModuleType, predictions: Path) -> dict[str, int] | None:
+    """What was flagged of the run without anomalies; None where it was not judged."""
+    path = predictions / HEALTHY
+    if not path.exists():
+        return None
+    _, flags, _ = skab.load_prediction(path, 0.0)
+    return {"rows": len(flags), "flagged": int(flags.sum()), "episodes": len(runs(flags))}
+
+
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -95,6 +138,9 @@ def main() -> None:
         result = skab.score(truth, said)
         groups = sorted({name.split("/")[0] for name in names})
         out: dict[str, Any] = {"files": len(names), **summary(result), **by_chance(skab, truth, said)}
+        out["where"] = where(truth, said)
+        if (clean := healthy(skab, given.predictions or place / "out")) is not None:
+            out["healthy"] = clean
         out["by_group"] = {
             group: summary(skab.score({n: truth[n] for n in names if n.startswith(group)}, said)) for group in groups
         }

@@ -98,7 +98,7 @@ class _Replay:
     async def go(self, loaded: Loaded, record: Record) -> int:
         topology = Topology.of(loaded.settings, loaded.file)
         chosen = [item for item in topology.only(self.agents) if isinstance(item.part, Processor)]
-        topology.prepare(chosen, Context("", loaded.settings.data_dir, live=False))
+        topology.prepare(chosen, Context("", loaded.settings.data_dir, live=False, models=loaded.settings.models))
         passages = await self._planned(topology, chosen, record)
         for note in dict.fromkeys(start.note for passage in passages for start in passage.starts if start.note):
             say(note)
@@ -173,7 +173,10 @@ def with_model(settings: Settings, digest: str, only: Sequence[str] = ()) -> Set
     if not serving:
         raise ConfigError(["--model: no agent that runs here serves a model bundle"])
     for name in serving:
-        agents[name] = AgentSettings.model_validate({**agents[name].model_dump(), "bundle_digest": digest})
+        agent = agents[name]
+        # The log may say that others were in force then: this one counts, all the time.
+        pinned = {"pinned": True} if "pinned" in agent_class(agent.kind or name).model_fields else {}
+        agents[name] = AgentSettings.model_validate({**agent.model_dump(), "bundle_digest": digest, **pinned})
     return settings.model_copy(update={"agents": agents})
 
 

@@ -2,33 +2,52 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from pydantic import Field, PrivateAttr, field_validator
 
-from contracts.errors import ConfigError
-from contracts.events import AnomalyCleared, AnomalyDetected, Evidence, ReadingsAccepted, ReadingsScored
+from contracts.errors import BundleRefused, ConfigError, NotFound, Unavailable
+from contracts.events import (
+    AnomalyCleared,
+    AnomalyDetected,
+    ModelMeasured,
+    ModelServed,
+    ReadingsAccepted,
+    ReadingsScored,
+    ShadowFound,
+)
 from contracts.identity import is_name
 from contracts.readings import Readings, Series
 
 from ..numbering import Ints, numbered, ranks
 from ..parts import Context, Part, Processor
-from .choice import Choice, chosen
+from ..serving.desired import Served
+from ..serving.library import Kept, Library, missing
+from ..serving.scorer import Scorer, scorer
+from ..serving.slots import Slot
+from ..serving.stretch import Stretch
+from .choice import MODEL, Choice, chosen
+from .episodes import CRITICAL as CRITICAL
+from .episodes import Telling, Walk
+from .sides import Sides
 from .state import AnomalyState
+from .swapping import in_force, loaded, swapped
 
-CRITICAL = 0.8
-
-Out = AnomalyDetected | AnomalyCleared | ReadingsScored
+Out = AnomalyDetected | AnomalyCleared | ReadingsScored | ShadowFound | ModelMeasured
 
 
-class Anomaly(Processor[ReadingsAccepted, AnomalyDetected | AnomalyCleared | ReadingsScored, AnomalyState]):
+class Anomaly(Processor[ReadingsAccepted | ModelServed, Out, AnomalyState]):
     """One report per episode: it opens at the first score over the threshold and closes after a quiet stretch.
 
-    ``bundle_digest`` names a bundle in the cache of the data directory; without it a bundle of the untrained
-    streaming ``detector`` is made, which calibrates itself on each series. Series that a choice fits are left to the
-    choice's own detector, a part and a task for itself.
+    ``model`` names a model and its alias in the registry; the bundle that the alias means is served, from the place
+    of the log on where a ModelServed says so. Before, and without it, ``bundle_digest`` names a bundle in the cache;
+    without that a bundle of the untrained streaming ``detector`` is made, which calibrates itself on each series.
+    Series that a choice fits are left to the choice's own detector, a part and a task for itself.
     """
+
+    model: str = Field(default="", pattern=MODEL, description="NAME@ALIAS of the model to serve")
+    pinned: bool = Field(default=False, description="serve bundle_digest or detector, whatever was promoted or tried")
 
     bundle_digest: str = Field(default="", description="digest of the model bundle to serve")
     detector: str = Field(default="records", description="kind, where no bundle is named")
@@ -40,10 +59,10 @@ class Anomaly(Processor[ReadingsAccepted, AnomalyDetected | AnomalyCleared | Rea
         default_factory=dict, description="detectors for some series, by a name of your own; the first that fits counts"
     )
 
-    _model: Any = PrivateAttr(default=None)
-    _manifest: Any = PrivateAttr(default=None)
-    _digest: str = PrivateAttr(default="")
-    _limit: float = PrivateAttr(default=1.0)
+    _own_scorer: Any = PrivateAttr(default=None)
+    _library: Any = PrivateAttr(default=None)
+    _name: str = PrivateAttr(default="")
+    _scorers: Kept[Scorer] = PrivateAttr(default_factory=Kept)
     _ours: dict[Series, bool] = PrivateAttr(default_factory=dict)
 
     @field_validator("choose")
@@ -67,52 +86,79 @@ class Anomaly(Processor[ReadingsAccepted, AnomalyDetected | AnomalyCleared | Rea
 
     @property
     def bundle(self) -> str:
-        return self._digest
+        return self._own_scorer.digest if self._own_scorer else ""
+
+    @property
+    def served_as(self) -> str:
+        """The name by which deployments call this part."""
+        return self._name
 
     def prepare(self, context: Context) -> None:
-        from models.bundle import builtin
-        from models.cache import BundleCache
-        from models.features import Identity
         from models.multivariate import MULTIVARIATE
+        from models.stores import cache_of
 
         if self.detector in MULTIVARIATE and not self.bundle_digest:
             raise ConfigError([f"detector {self.detector} judges assets, not series: use an agent of kind assets"])
-        cache, digest = BundleCache(context.data_dir), self.bundle_digest
-        if not digest:
-            made = builtin(self.detector, self.parameters)
-            cache.put(made)
-            digest = made.digest
+        self._name = f"{context.agent}.{self.choice}" if self.choice else context.agent
+        self._library = library = Library(cache_of(context.data_dir, context.models))
         # Read back even when it was just made: what is served is what was verified on disk.
-        bundle = cache.get(digest, features=Identity())
-        self._model, self._manifest, self._digest = bundle.detector(), bundle.manifest, bundle.digest
-        limit = self.threshold if self.threshold is not None else getattr(self._model, "threshold", None)
-        if limit is None:
-            raise ConfigError([f"detector {bundle.manifest.detector.kind} has no threshold of its own: set one"])
-        self._limit = float(limit)
+        bundle = library.read(self.bundle_digest or library.made(self.detector, self.parameters))
+        try:
+            self._own_scorer = self._scorers.put(bundle.digest, scorer(bundle, self.threshold))
+        except BundleRefused as error:
+            raise ConfigError([f"bundle {bundle.digest}: {error.args[0]}"], mend=error.mend) from error
 
     def start(self) -> AnomalyState:
-        return AnomalyState(self._model.start())
+        return AnomalyState(Slot.fresh(self._own_scorer))
 
-    def handle(self, event: ReadingsAccepted, state: AnomalyState) -> Iterator[Out]:
-        from models.detectors import score_batch
+    def load(self, data: bytes) -> AnomalyState:
+        return loaded(self, data)
 
+    def in_force(self, state: AnomalyState) -> Served:
+        """What the state says: which bundles score from here on."""
+        return in_force(state)
+
+    def ready(self, digest: str) -> Scorer:
+        """Have a bundle in memory that this part may serve. Raises NotFound, BundleRefused or Unavailable."""
+        return self._scorers.put(digest, scorer(self._library.get(digest), self.threshold))
+
+    def scorer_of(self, digest: str) -> Scorer:
+        """What scores with a bundle that is in force. Raises Unavailable where it cannot be had."""
+        found = self._scorers.get(digest)
+        if found is None:
+            try:
+                found = self.ready(digest)
+            except (NotFound, BundleRefused, Unavailable) as error:
+                raise missing(digest, error) from error
+        return found
+
+    def handle(self, event: ReadingsAccepted | ModelServed, state: AnomalyState) -> Iterator[Out]:
+        if isinstance(event, ModelServed):
+            if event.agent == self._name and not self.pinned:
+                yield from swapped(self, event, state)
+            return
         readings, ordinals = self._own(event.readings)
         if not len(readings):
             return
         rows = numbered(state.names, readings)
         state.make_room()
-        self._model.grow(state.detector, len(state.names))
-        scores = score_batch(self._model, state.detector, rows, readings.time, readings.value)
         spans = np.stack((state.count(rows, ranks(rows), ordinals), ordinals), axis=1)
-        over = scores.score >= self._limit
-        found = []
-        for at in self._eventful(rows, over, state):
-            found += self._episode(readings, at, over, scores, spans, state, int(rows[at[0]]))
-        # Series are gone through one by one; what they yield stands in the order of the readings.
-        for _, report in sorted(found, key=lambda pair: pair[0]):
-            yield report
-        if self.scores and len(readings):
-            yield ReadingsScored(replace(readings, value=scores.score, first=0))
+        yield from self.judged(Stretch(readings, rows, spans, ordinals), state)
+
+    def judged(self, stretch: Stretch, state: AnomalyState) -> Iterator[Out]:
+        """What is said of readings, whether by one bundle or by two."""
+        champion = self.scorer_of(state.champion.bundle)
+        state.told.make_room(len(state.names))
+        scored = state.champion.score(champion, stretch, state.names)
+        if state.candidate is None:
+            for _, report in Walk(scored, Telling(champion), state.told, self.clear_after).events():
+                yield cast(Out, report)
+        else:
+            both = Sides(self, state, state.candidate).take(scored, stretch)
+            yield from both.events()
+            scored = both.decided()
+        if self.scores and len(scored):
+            yield ReadingsScored(replace(scored.stretch.readings, value=scored.score, first=0))
 
     def _own(self, readings: Readings) -> tuple[Readings, Ints]:
         """The readings that this part scores, and their ordinals in the stream, int64[n]."""
@@ -127,77 +173,6 @@ class Anomaly(Processor[ReadingsAccepted, AnomalyDetected | AnomalyCleared | Rea
         if series not in self._ours:
             self._ours[series] = chosen(self.choose, series.asset, series.channel) == self.choice
         return self._ours[series]
-
-    @staticmethod
-    def _eventful(rows: Ints, over: np.ndarray[Any, np.dtype[np.bool_]], state: AnomalyState) -> Iterator[Ints]:
-        """The places in the batch of each series that alarms or has an open anomaly."""
-        busy = np.unique(rows[over | state.open[rows]])
-        for row in busy.tolist():
-            yield np.flatnonzero(rows == row)
-
-    def _episode(
-        self, readings: Readings, at: Ints, over: Any, scores: Any, spans: Ints, state: AnomalyState, row: int
-    ) -> list[tuple[int, AnomalyDetected | AnomalyCleared]]:
-        """Go through the readings of one series from one change to the next."""
-        found: list[tuple[int, AnomalyDetected | AnomalyCleared]] = []
-        alarms = np.flatnonzero(over[at])
-        place = 0
-        while True:
-            following = alarms[np.searchsorted(alarms, place) :]
-            upcoming = int(following[0]) if len(following) else len(at)
-            if state.open[row]:
-                over_at = place + self.clear_after - 1 - int(state.quiet[row])
-                if over_at < min(upcoming, len(at)):
-                    found.append((int(at[over_at]), self._cleared(readings, int(at[over_at]), spans, state, row)))
-                    place = over_at + 1
-                    continue
-                if upcoming == len(at):
-                    state.quiet[row] += len(at) - place
-                    return found
-                state.quiet[row] = 0
-            elif upcoming == len(at):
-                return found
-            else:
-                spot = int(at[upcoming])
-                found.append((spot, self._detected(readings, spot, scores, spans, state, row)))
-            place = upcoming + 1
-
-    def _common(self, readings: Readings, spot: int, span: Ints) -> dict[str, Any]:
-        series = readings.series[int(readings.code[spot])]
-        first, last = np.maximum(span, 1).tolist()
-        return {
-            "asset": series.asset,
-            "channel": series.channel,
-            "time": int(readings.time[spot]),
-            "detector": self._manifest.detector.kind,
-            "bundle": self._digest,
-            "feature_set": self._manifest.feature_set_hash,
-            "environment": self._manifest.environment_hash,
-            "evidence": Evidence(stream=ReadingsAccepted.stream, first=first, last=last),
-        }
-
-    def _detected(
-        self, readings: Readings, spot: int, scores: Any, spans: Ints, state: AnomalyState, row: int
-    ) -> AnomalyDetected:
-        score = float(scores.score[spot])
-        event = AnomalyDetected.of(
-            cause=ReadingsAccepted.row_id(readings.id_of(spot)),
-            score=score,
-            threshold=self._limit,
-            reason=self._model.reasons[int(scores.reason[spot])],
-            value=float(readings.value[spot]),
-            severity="critical" if score >= CRITICAL else "warning",
-            **self._common(readings, spot, spans[spot]),
-        )
-        state.open[row], state.quiet[row] = True, 0
-        state.ids[row] = [event.id, event.time]
-        return event
-
-    def _cleared(self, readings: Readings, spot: int, spans: Ints, state: AnomalyState, row: int) -> AnomalyCleared:
-        cause, since = state.ids.pop(row)
-        state.open[row], state.quiet[row] = False, 0
-        common = self._common(readings, spot, spans[spot])
-        return AnomalyCleared.of(cause=cause, lasted=common["time"] - since, **common)
 
 
 class Chosen(Anomaly):

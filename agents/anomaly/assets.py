@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -56,11 +57,11 @@ class Assets(Processor[ReadingsAccepted, AnomalyDetected | AnomalyCleared | Leve
 
     def prepare(self, context: Context) -> None:
         from models.bundle import builtin
-        from models.cache import BundleCache
         from models.features import Identity
         from models.multivariate import MULTIVARIATE
+        from models.stores import cache_of
 
-        cache, digest = BundleCache(context.data_dir), self.bundle_digest
+        cache, digest = cache_of(context.data_dir, context.models), self.bundle_digest
         if not digest:
             made = builtin(self.detector, self.parameters)
             cache.put(made)
@@ -80,13 +81,23 @@ class Assets(Processor[ReadingsAccepted, AnomalyDetected | AnomalyCleared | Leve
         series = numbered(state.names, readings)
         self._model.grow(state.detector, len(state.names))
         assets = _assets(state.rows.numbers, readings)
-        columns = (series, assets, readings.time, readings.value)
-        for spot, (number, asset, time, value) in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
+        for begin, end in _times(assets, readings):
+            asset, time, ordinal = int(assets[begin]), int(readings.time[begin]), readings.first + end - 1
+            part = slice(begin, end)
+            row = state.rows.whole(end - 1, asset, time, series[part], readings.value[part], ordinal)
+            rows = self._one_by_one(begin, asset, series[part], readings, state) if row is None else iter((row,))
+            for each in rows:
+                yield from self._judged(each, readings, state)
+
+    def _one_by_one(
+        self, begin: int, asset: int, series: Ints, readings: Readings, state: AssetsState
+    ) -> Iterator[Row]:
+        for spot, number in enumerate(series.tolist(), begin):
             known = state.rows.members.get(asset, ())
             if len(known) >= self.most_channels and number not in known:
                 continue
-            for row in state.rows.take(spot, asset, number, (time, value, readings.first + spot)):
-                yield from self._judged(row, readings, state)
+            reading = int(readings.time[spot]), float(readings.value[spot]), readings.first + spot
+            yield from state.rows.take(spot, asset, number, reading)
 
     def _judged(self, row: Row, readings: Readings, state: AssetsState) -> Iterator[Out]:
         detector = state.detector
@@ -144,6 +155,13 @@ def _assets(numbers: dict[str, int], readings: Readings) -> Ints:
         name = readings.series[code].asset
         names[name] = numbers.setdefault(name, len(numbers))
     return np.array([names.get(series.asset, -1) for series in readings.series], np.int64)[readings.code]
+
+
+def _times(assets: Ints, readings: Readings) -> Iterator[tuple[int, int]]:
+    """Where neighbouring readings are of one asset and one time: (first, behind the last)."""
+    new = (assets[1:] != assets[:-1]) | (readings.time[1:] != readings.time[:-1])
+    edges = np.flatnonzero(np.concatenate(([True], new, [True]))).tolist() if len(assets) else []
+    return pairwise(edges)
 
 
 def _cause(row: Row, readings: Readings) -> str:

@@ -76,13 +76,35 @@ class RowState:
         if len(row[3]) == self.expected.get(asset, 0):
             yield self._closed(spot, asset, row)
 
+    def whole(self, spot: int, asset: int, time: int, series: Ints, values: Any, ordinal: int) -> Row | None:
+        """The row of neighbouring readings of one time, ``spot`` and ``ordinal`` those of the last.
+
+        What `take` gives for them one by one, when they are the row that is expected from all channels; else None, and
+        nothing has changed.
+        """
+        row, count = self.open.get(asset), len(series)
+        if row is None or row[3] or time <= row[0] or count != self.expected.get(asset):
+            return None
+        order = np.argsort(series)
+        members = np.array(sorted(self.members[asset]), np.int64)
+        if len(members) != count or not (series[order] == members).all():
+            return None
+        self.open[asset] = [time, ordinal - count + 1, ordinal, [], []]
+        first = self._marked(asset, ordinal - count + 1)
+        return Row(spot, asset, time, members, members, values[order], first, max(ordinal, 1))
+
     def _closed(self, spot: int, asset: int, row: list[Any]) -> Row:
-        marks = self.marks.setdefault(asset, [])
-        marks.append(row[1])
-        del marks[:-BACK]
+        first = self._marked(asset, row[1])
         series, values = np.array(row[3], np.int64), np.array(row[4])
         row[3], row[4] = [], []
         # In the order of the channels' numbers: rounding must not depend on who was heard first.
         order = np.argsort(series)
         members = np.array(sorted(self.members[asset]), np.int64)
-        return Row(spot, asset, row[0], members, series[order], values[order], max(marks[0], 1), max(row[2], 1))
+        return Row(spot, asset, row[0], members, series[order], values[order], first, max(row[2], 1))
+
+    def _marked(self, asset: int, ordinal: int) -> int:
+        """Where the evidence of a row begins that begins there itself."""
+        marks = self.marks.setdefault(asset, [])
+        marks.append(ordinal)
+        del marks[:-BACK]
+        return max(marks[0], 1)

@@ -1,4 +1,4 @@
-"""What the anomaly agent remembers of each series beside the detector's own state."""
+"""What the anomaly agent remembers: a slot for each bundle at work, and of each series what outlives them."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,7 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.order import order_of
+
 from ..numbering import Ints, grown
+from ..serving.slots import Slot
 
 #: Readings in a block; the evidence of an alert is its block up to the alert, and the block before.
 BLOCK = 64
@@ -17,30 +20,59 @@ def _ints() -> Ints:
 
 
 @dataclass
-class AnomalyState:
-    """One row per series.
+class Episodes:
+    """The anomalies of series, one row each.
 
-    seen      readings so far
-    block     ordinal of the first reading of the current block
-    before    ordinal of the first reading of the block before
-    open      whether an anomaly is reported and not cleared
+    open      whether one is reported and not cleared
     quiet     readings since the last one that was over the threshold, while open
-    ids       row -> [id, time, score] of the open anomaly
+    ids       row -> [id, time] of the open one
     """
 
-    detector: Any
-    names: dict[str, int] = field(default_factory=dict)
-    seen: Ints = field(default_factory=_ints)
-    block: Ints = field(default_factory=_ints)
-    before: Ints = field(default_factory=_ints)
     open: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
     quiet: Ints = field(default_factory=_ints)
     ids: dict[int, list[Any]] = field(default_factory=dict)
 
+    def make_room(self, n: int) -> None:
+        """Rows for series 0 .. n-1."""
+        if len(self.open) < n:
+            for name in ("open", "quiet"):
+                setattr(self, name, grown(getattr(self, name), n))
+
+
+@dataclass
+class Trial:
+    """A candidate at work beside the champion; ``found`` are the anomalies that it would have told as a shadow."""
+
+    slot: Slot
+    mode: str
+    share: float
+    rollout: str
+    found: Episodes = field(default_factory=Episodes)
+
+
+@dataclass
+class AnomalyState:
+    """What belongs to bundles, and beside it what goes on when they change: one row per series.
+
+    seen      readings so far
+    block     ordinal of the first reading of the current block
+    before    ordinal of the first reading of the block before
+    told      anomalies that were reported
+    """
+
+    champion: Slot
+    names: dict[str, int] = field(default_factory=dict)
+    seen: Ints = field(default_factory=_ints)
+    block: Ints = field(default_factory=_ints)
+    before: Ints = field(default_factory=_ints)
+    told: Episodes = field(default_factory=Episodes)
+    candidate: Trial | None = None
+
     def make_room(self) -> None:
         """A row for every series that has a number."""
-        for name in ("seen", "block", "before", "open", "quiet"):
-            setattr(self, name, grown(getattr(self, name), len(self.names)))
+        if len(self.seen) < len(self.names):
+            for name in ("seen", "block", "before"):
+                setattr(self, name, grown(getattr(self, name), len(self.names)))
 
     def count(self, rows: Ints, nth: Ints, ordinals: Ints) -> Ints:
         """Count the readings of a batch, and return where the evidence of each begins, int64[n]."""
@@ -54,7 +86,7 @@ class AnomalyState:
 
     def _cross_blocks(self, rows: Ints, number: Ints, ordinals: Ints, opens: NDArray[np.bool_]) -> Ints:
         """As ``count`` for a batch in which some series begin blocks."""
-        order = np.argsort(rows, kind="stable")
+        order = order_of(rows)
         ordered, opened = rows[order], opens[order]
         start = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
         series = ordered[start]

@@ -17,7 +17,6 @@ from contracts.instants import LATEST, SECOND
 
 from ..parts import Processor
 from ..runtime.lanes.maker import maker_of
-from ..state import restore
 from ..topology import Placed, Topology
 from .passage import Passage, Start
 
@@ -146,7 +145,7 @@ def _begun(partition: int, task: Start, snapshot: Snapshot) -> Start:
     """The task at a saved state, or with a fresh one at its position where the saved one is of another shape."""
     position = int(snapshot.position)
     try:
-        restore(task.part.start(), snapshot.data)
+        task.part.load(snapshot.data)
     except CorruptEvent:
         note = (
             f"{task.task} begins anew at {position:,} of partition {partition}: the state of that time does not fit. "

@@ -4,7 +4,7 @@ The same lanes as in the live service, so the same outputs; nothing can leave, b
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bus.protocol import Commit, Entry, Place, Recorded, Snapshot
 from bus.sandbox import Sandbox, Turns, writer_of
@@ -49,7 +49,11 @@ class Rerun:
             if isinstance(item.part, Processor)
             for stream in self.topology.inputs(item.part)
         ]
-        await self.run(recorded, Passage(partition, tuple(starts), {ReadingsAcquired.stream: (0, last)}), progress)
+        passage = Passage(partition, tuple(starts), {ReadingsAcquired.stream: (0, last)})
+        # What the log says besides of what is to be done with readings, as which model serves, stands where it stood.
+        written = [Place(stream, partition) for stream in passage.outputs()]
+        ends = {place.stream: end for place, end in (await recorded.ends(written)).items()}
+        await self.run(recorded, replace(passage, last=ends), progress)
 
     async def run(self, recorded: Recorded, passage: Passage, progress: Progress, look: Look | None = None) -> None:
         """Let a passage happen again. ``look`` is called now and then, and at the end, to see what came out."""

@@ -54,7 +54,8 @@ class ChoreRunner:
         """One look; returns the pause until the next."""
         home = self.home
         try:
-            events = await self.chore.tend(Log(home.recorded, home.clock.wall_ns()))
+            positions = [await home.bus.positions(number) for number in range(home.bus.partitions)]
+            events = await self.chore.tend(Log(home.recorded, positions, home.clock.wall_ns()))
             for event in events:
                 # All events of a stream that chores tell stand in one partition, and so in one order.
                 place = Place(event.stream, home.home_partition(event.stream))

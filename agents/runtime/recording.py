@@ -12,6 +12,7 @@ from contracts.events import AnyEvent
 
 from ..parts import Batch, Recorder
 from .appetite import Appetite
+from .delays import Delays
 from .filling import filled, holes
 from .groups import single_error
 from .home import Home, dead_letter, log, log_gap, outputs
@@ -34,6 +35,7 @@ class RecorderRunner:
         self._backoff = Backoff(home.settings.backoff_s, home.settings.backoff_max_s)
         self._ownership = Ownership(home, self.task)
         self._appetite = Appetite(home.settings.read_mb, _READ_ENTRIES)
+        self._delays = Delays(home, self.task, stream, self.positions, recorder.late_s)
 
     async def run(self) -> None:
         """Record until everything stops."""
@@ -44,6 +46,7 @@ class RecorderRunner:
             async with anyio.create_task_group() as group:
                 # A record may take longer than a lease.
                 group.start_soon(self._ownership.keep)
+                group.start_soon(self._delays.watch)
                 try:
                     await self._work()
                 finally:
@@ -104,10 +107,12 @@ class RecorderRunner:
             receipts = await self.recorder.record(batch) if events else []
         except Unavailable as error:
             pause = self._backoff.pause()
+            self._delays.error = str(error)
             log.warning("recorder waits", task=self.task, cause=str(error), retry_in_s=round(pause, 1))
             await self.home.sleep(pause)
             return
         self._backoff.reset()
+        self._delays.error = ""
         self._waiting.pop(place.partition, None)
         await self._commit(place, batch.last, [*letters, *receipts])
 

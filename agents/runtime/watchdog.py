@@ -8,7 +8,7 @@ import faulthandler
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 
@@ -34,12 +34,22 @@ class Steps:
         self._numbers = count()
 
     @contextmanager
-    def step(self, what: str) -> Iterator[None]:
-        """Computing ``what``, in this thread or in another that it waits for."""
+    def step(self, what: str) -> Iterator[Callable[[], None]]:
+        """Computing ``what``, in this thread or in another that it waits for.
+
+        Gives a function to call when a part of it is done: its time begins anew then.
+        """
         number = next(self._numbers)
         self.open[number] = what
+
+        def moved() -> None:
+            nonlocal number
+            before, number = number, next(self._numbers)
+            self.open[number] = what
+            del self.open[before]
+
         try:
-            yield
+            yield moved
         finally:
             del self.open[number]
 

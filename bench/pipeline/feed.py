@@ -4,8 +4,9 @@ The driver steers it by a key in the server: with a rate it gives out what is du
 it keeps a fixed number of readings under way between itself and the last task. When it hands rows over it says so, by
 the clock that all processes of a machine share.
 
-Nothing is planted at full speed, or drift would be reported, and its tests end. At a fixed rate each row has a spike in
-one series, further out than all before it: a detector that never forgets is surprised by nothing else for long.
+Nothing is planted at full speed, or drift would be reported, and its tests end. At a fixed rate every so many rows have
+a spike in one series, further out than all before it: a detector that never forgets is surprised by nothing else for
+long.
 """
 
 import time
@@ -45,9 +46,10 @@ class Feed(Source):
     series: int = Field(default=1_000, ge=CHANNELS)
     window: int = Field(default=200_000, ge=1, description="readings under way while no rate is asked for")
     batch: int = Field(default=16_000, ge=1, description="most readings in one harvest")
+    plant_every: int = Field(default=10, ge=1, description="rows from one spike to the next")
 
     async def harvests(self, name: str, resume: str | None) -> AsyncIterator[Harvest]:
-        made, steering = Made(name, self.series), Steering(self)
+        made, steering = Made(name, self.series, self.plant_every), Steering(self)
         row = int(resume or 0)
         try:
             while True:
@@ -68,7 +70,8 @@ def asset_of(number: int) -> str:
 class Made:
     """Values that follow from row, series, and the row in which spikes begin."""
 
-    def __init__(self, name: str, count: int) -> None:
+    def __init__(self, name: str, count: int, plant_every: int = 1) -> None:
+        self.plant_every = plant_every
         rng = np.random.default_rng(5)
         self.series = tuple(Series(name, asset_of(i), f"c{i % CHANNELS}") for i in range(count))
         self.waves = np.sin(2 * np.pi * np.arange(_WAVES)[:, None] / _WAVES * 4 + rng.uniform(0, 2 * np.pi, count))
@@ -79,8 +82,9 @@ class Made:
         row, each = np.arange(first, first + count), len(self.series)
         value = self.waves[row % _WAVES] + self.noise[row % _NOISE]
         if planted_from is not None:
-            turn, place = np.divmod(row - planted_from, each)
-            value[np.arange(count), place] = _SPIKE * _GROWTH ** (turn % _TURNS)
+            planted = np.flatnonzero((row - planted_from) % self.plant_every == 0)
+            turn, place = np.divmod((row[planted] - planted_from) // self.plant_every, each)
+            value[planted, place] = _SPIKE * _GROWTH ** (turn % _TURNS)
         code: NDArray[np.int32] = np.tile(np.arange(each, dtype=np.int32), count)
         time_ns = np.repeat(START_NS + row * STEP_NS, each)
         return Readings.of(self.series, code, time_ns, value.ravel(), np.repeat(row + 1, each))

@@ -1,6 +1,5 @@
 """The whole pipeline as it runs in service: a real embedded server, and the agents in three processes."""
 
-import os
 import subprocess
 import sys
 import time
@@ -15,13 +14,12 @@ import anyio
 import yaml
 
 from bus.embedded import EmbeddedServer, tie_to_parent
-from bus.protocol import Place
 from bus.redis import RedisBus, Server
-from contracts.events import AnomalyDetected
-from contracts.frames import decode_all
 from contracts.identity import partition_of
 
-from .feed import HANDED_KEY, LAST, RATE_KEY, START_NS, STEP_NS, asset_of, done
+from .alerts import Alerts
+from .feed import HANDED_KEY, LAST, RATE_KEY, asset_of, done
+from .processes import Memory, processor
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Agents by process. Alerts are sooner there when drift, which nobody waits for, has a process of its own.
@@ -31,18 +29,21 @@ _POLL_S = 0.1
 _START_S = 180.0
 _SETTLE_S = 1.0
 _LEAST_SHARE = 0.4
+_PROGRESS_S = 10.0
 #: A drift reference is 1,000 readings; the work is the full one after that.
 WARM_ROWS = 1_100
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How long each part is measured."""
+    """How long each part is measured, and at which rate the second: ``rate``, at most ``rate_share`` of the first."""
 
     series: int = 1_000
     saturated_s: float = 10.0
     paced_s: float = 8.0
+    rate: float = float("inf")
     rate_share: float = 1 / 3
+    plant_every: int = 10
     maxmemory_mb: int = 4096
     keep_events: int = 200_000
     most_s: float = float("inf")
@@ -56,20 +57,23 @@ class Plan:
 
 @dataclass
 class Measured:
-    """What was seen.
+    """What was seen: as fast as it goes, then at a fixed rate.
 
-    latencies: ms from handing a reading over to its alert in the log. memory: resident MB by process, at some times
-    from the beginning to the end of what was measured.
+    latencies: ms from handing a reading over to its alert in the log, at the fixed rate; memory: from the beginning
+    to the end of both.
     """
 
     readings_per_s: float = 0.0
     saturated_s: float = 0.0
     #: Of each second or so.
     slices: list[float] = field(default_factory=list)
-    alert_rate: float = 0.0
-    latencies: list[float] = field(default_factory=list)
-    memory: dict[str, list[float]] = field(default_factory=dict)
     processor_s: dict[str, float] = field(default_factory=dict)
+    alert_rate: float = 0.0
+    paced_s: float = 0.0
+    paced_slices: list[float] = field(default_factory=list)
+    paced_processor_s: dict[str, float] = field(default_factory=dict)
+    latencies: list[float] = field(default_factory=list)
+    memory: dict[str, Any] = field(default_factory=dict)
 
 
 def config(url: str, plan: Plan) -> dict[str, Any]:
@@ -82,6 +86,7 @@ def config(url: str, plan: Plan) -> dict[str, Any]:
         "agents": {
             "feed": {
                 "kind": "bench.pipeline.feed:Feed", "url": url, "partitions": PARTITIONS, "series": plan.series,
+                "plant_every": plan.plant_every,
             },
             "validation": {"future_s": far, "freshness_s": far * 365},
             "anomaly": {},
@@ -121,22 +126,18 @@ def _started(folder: Path, url: str, name: str, agents: Sequence[str]) -> subpro
 
 async def measured(url: str, pids: dict[str, int], plan: Plan) -> Measured:
     """Warm up, go as fast as it can, then at a fixed rate below that."""
-    bus, out, begun = RedisBus(Server(url), PARTITIONS), Measured(), time.perf_counter()
+    bus, out, begun, memory = RedisBus(Server(url), PARTITIONS), Measured(), time.perf_counter(), Memory(pids)
     try:
         await _reach(bus, plan.series)
         plan = plan.fitted(time.perf_counter() - begun)
-        out.memory, cpu = {name: [] for name in pids}, processor(pids)
-        out.slices, out.saturated_s = await _saturated(bus, plan.saturated_s, pids, out.memory), plan.saturated_s
-        out.readings_per_s = sum(out.slices) / len(out.slices)
-        out.processor_s = {name: spent - cpu[name] for name, spent in processor(pids).items()}
-        out.alert_rate = round(out.readings_per_s * plan.rate_share, -3)
+        await _saturated(bus, plan, memory, out)
+        out.alert_rate = round(min(plan.rate, out.readings_per_s * plan.rate_share), -3)
         await bus._server.call("SET", RATE_KEY, str(out.alert_rate))
         await _drained(bus, plan.series)
-        settled = time.perf_counter_ns()
-        out.latencies = await _latencies(bus, await _alerts(bus, plan.paced_s), settled)
-        note_memory(pids, out.memory)
+        await _paced(bus, plan, memory, out)
     finally:
         await bus.close()
+    out.memory = memory.told()
     return out
 
 
@@ -155,18 +156,17 @@ async def _least(bus: RedisBus, partition: int) -> int:
     return min(int(found.get(task) or 0) for task in LAST)
 
 
-async def _saturated(
-    bus: RedisBus, seconds: float, pids: dict[str, int], resident: dict[str, list[float]]
-) -> list[float]:
-    """Readings per second of each of some equal parts of that time; looks at the memory at ten of them."""
-    parts = max(2, int(seconds))
+async def _saturated(bus: RedisBus, plan: Plan, memory: Memory, out: Measured) -> None:
+    """As many readings as are taken."""
+    parts, cpu = max(2, int(plan.saturated_s)), processor(memory.pids)
     marks = [(time.perf_counter(), await done(bus))]
-    for number in range(parts):
-        if number % max(1, parts // 10) == 0:
-            note_memory(pids, resident)
-        await anyio.sleep(seconds / parts)
+    for _ in range(parts):
+        memory.look()
+        await anyio.sleep(plan.saturated_s / parts)
         marks.append((time.perf_counter(), await done(bus)))
-    return [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(marks)]
+    out.slices, out.saturated_s = _rates(marks), marks[-1][0] - marks[0][0]
+    out.readings_per_s = (marks[-1][1] - marks[0][1]) / out.saturated_s
+    out.processor_s = _since(cpu, memory.pids)
 
 
 async def _drained(bus: RedisBus, series: int) -> None:
@@ -182,38 +182,39 @@ async def _handed_last(bus: RedisBus) -> list[int]:
     return [int(part) for part in (await bus._server.call("LINDEX", HANDED_KEY, -1)).split()]
 
 
-async def _alerts(bus: RedisBus, seconds: float) -> list[tuple[int, int]]:
-    """Row of each alert that comes within that time, and when it could be read, in ns."""
-    places = [Place(AnomalyDetected.stream, partition) for partition in range(PARTITIONS)]
-    after, seen = await bus.ends(places), []
-    until = time.perf_counter() + seconds
-    while time.perf_counter() < until:
-        for place, entries in (await bus.read(after, count=500, block_s=0.1)).items():
-            now = time.perf_counter_ns()
-            after[place] = entries[-1].last
-            found = [event for event in decode_all(entries) if isinstance(event, AnomalyDetected)]
-            seen += [((event.time - START_NS) // STEP_NS, now) for event in found]
-    return seen
+async def _paced(bus: RedisBus, plan: Plan, memory: Memory, out: Measured) -> None:
+    """As many readings as were asked for, and their alerts."""
+    parts, cpu, alerts = max(2, int(plan.paced_s)), processor(memory.pids), Alerts(bus)
+    await alerts.start()
+    marks, told = [(time.perf_counter(), await done(bus))], time.perf_counter()
+    for _ in range(parts):
+        await alerts.read(plan.paced_s / parts)
+        memory.look()
+        marks.append((time.perf_counter(), await done(bus)))
+        if marks[-1][0] - told >= _PROGRESS_S:
+            told = marks[-1][0]
+            _progress(marks, out.alert_rate, alerts.latencies, memory)
+    out.paced_slices, out.paced_s = _rates(marks), marks[-1][0] - marks[0][0]
+    out.paced_processor_s = _since(cpu, memory.pids)
+    out.latencies = sorted(alerts.latencies)
 
 
-async def _latencies(bus: RedisBus, seen: list[tuple[int, int]], begun: int) -> list[float]:
-    """Milliseconds since the rows were handed over, for those that were since ``begun``; ascending."""
-    handed: dict[int, int] = {}
-    for item in await bus._server.call("LRANGE", HANDED_KEY, "-100000", "-1"):
-        first, count, at = map(int, item.split())
-        if at >= begun:
-            handed.update(dict.fromkeys(range(first, first + count), at))
-    return sorted((now - handed[row]) / 1e6 for row, now in seen if row in handed)
+def _progress(marks: list[tuple[float, int]], rate: float, latencies: list[float], memory: Memory) -> None:
+    """A line to stderr: how far, how fast, how far behind, how late, how large."""
+    spent, count = marks[-1][0] - marks[0][0], marks[-1][1] - marks[0][1]
+    late = sorted(latencies)
+    p99 = f"{late[int(len(late) * 0.99)]:,.0f} ms" if late else "none yet"
+    size = ", ".join(f"{name} {values[-1]:,.0f}" for name, values in memory.mb.items())
+    print(
+        f"  {spent:5,.0f} s  {count / spent:,.0f} of {rate:,.0f} readings/s  alerts p99 {p99}  MB: {size}",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
-def note_memory(pids: dict[str, int], resident: dict[str, list[float]]) -> None:
-    """Add the resident MB of each process."""
-    for name, pid in pids.items():
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        resident[name].append(pages * os.sysconf("SC_PAGESIZE") / 1e6)
+def _rates(marks: list[tuple[float, int]]) -> list[float]:
+    return [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(marks)]
 
 
-def processor(pids: dict[str, int]) -> dict[str, float]:
-    """Processor seconds that each process has used."""
-    stats = {name: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for name, pid in pids.items()}
-    return {name: (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK") for name, stat in stats.items()}
+def _since(before: dict[str, float], pids: dict[str, int]) -> dict[str, float]:
+    return {name: spent - before[name] for name, spent in processor(pids).items()}

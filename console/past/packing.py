@@ -11,20 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from agents.parts import Context, Processor
-from agents.replay.passage import Passage
+from agents.replay.passage import Passage, Start
 from agents.replay.planning import AFTER_NS, Planner
+from agents.serving.watcher import Servable
+from agents.state import outline
 from agents.topology import Topology
 from bus.archive import Archive
 from bus.archive.disk import publish
-from bus.protocol import Entry, Place
+from bus.protocol import Entry, Place, Snapshot
 from bus.sandbox import writer_of
 from bus.scan import STREAMS
 from bus.window import bounds, events_of
-from contracts.errors import NotFound
-from contracts.events import EVENTS, DeadLettered, Finding
+from contracts.errors import NotFound, TocsinError
+from contracts.events import EVENTS, DeadLettered, Finding, ModelServed
 from contracts.instants import iso
 from models.cache import BundleCache
 from models.environment import Environment
+from models.stores import cache_of
 
 from ..config import effective
 from ..options import Loaded
@@ -52,6 +55,10 @@ class Packing:
     progress: Progress
     _serving: dict[str, str] = field(default_factory=dict)
     """Agent -> the model that it serves; at first the present one."""
+    _found: dict[str, list[str]] = field(default_factory=dict)
+    """Agent -> the models whose findings are in the bundle."""
+    _served: dict[str, set[str]] = field(default_factory=dict)
+    """Agent -> the models that the log says to serve."""
     _models: set[str] = field(default_factory=set)
 
     async def write(self, target: Path, alert: str = "") -> dict[str, Any]:
@@ -76,7 +83,8 @@ class Packing:
     async def _planned(self) -> list[Passage]:
         topology = Topology.of(self.loaded.settings, self.loaded.file)
         chosen = [item for item in topology.placed if isinstance(item.part, Processor)]
-        topology.prepare(chosen, Context("", self.loaded.settings.data_dir, live=False))
+        settings = self.loaded.settings
+        topology.prepare(chosen, Context("", settings.data_dir, live=False, models=settings.models))
         self._serving = {item.name: item.part.bundle for item in chosen if item.part.bundle}
         self._models.update(self._serving.values())
         history = self.record.history
@@ -98,18 +106,40 @@ class Packing:
         for start in passage.starts:
             if start.position:
                 snapshot = await self.record.saved.load(passage.partition, start.task, start.position)
+                self._note_state(start, snapshot)
                 await archive.keep(passage.partition, start.task, snapshot, most=_STATES)
 
     def _note_models(self, entry: Entry) -> None:
         kind = EVENTS.get(entry.fields.get(b"t", b"").decode(errors="replace").partition("/")[0])
-        if kind is None or not issubclass(kind, Finding):
+        if kind is None or not issubclass(kind, Finding | ModelServed):
             return
         agent = writer_of(entry).partition("<")[0]
         for event in events_of([entry]):
-            if isinstance(event, Finding) and event.bundle:
+            if isinstance(event, ModelServed):
+                self._note_served(event.agent, event.bundle, event.candidate.bundle if event.candidate else "")
+            elif isinstance(event, Finding) and event.bundle:
                 self._models.add(event.bundle)
                 if agent in self._serving:
-                    self._serving[agent] = event.bundle
+                    self._found.setdefault(agent, []).append(event.bundle)
+
+    def _note_served(self, agent: str, *digests: str) -> None:
+        self._models.update(digest for digest in digests if digest)
+        self._served.setdefault(agent, set()).update(digests)
+
+    def _note_state(self, start: Start, snapshot: Snapshot) -> None:
+        """A state names the models that were in force when it was saved."""
+        if not isinstance(start.part, Servable):
+            return
+        agent = start.task.partition("<")[0]
+        with suppress(TocsinError, KeyError, TypeError):
+            tree = outline(snapshot.data)
+            champion, trial = tree["champion"], tree["candidate"]
+            if champion["served"]:
+                self._note_served(agent, champion["bundle"], trial["slot"]["bundle"] if trial else "")
+            else:
+                self._models.add(champion["bundle"])
+                self._serving[agent] = champion["bundle"]
+                self._found.setdefault(agent, []).clear()
 
     async def _span(self, passage: Passage, place: Place) -> tuple[int, int]:
         """The first and the last ordinal of a place that belong into the bundle."""
@@ -129,11 +159,12 @@ class Packing:
     # ---- models, configuration, manifest
 
     def _copy_models(self, folder: Path) -> None:
-        source, target = BundleCache(self.loaded.settings.data_dir), BundleCache(folder)
+        settings = self.loaded.settings
+        source, target = cache_of(settings.data_dir, settings.models), BundleCache(folder)
         for digest in sorted(self._models):
-            # One that served elsewhere, and is not here, cannot go along: a replay then says that it is missing.
+            # One that is neither here nor in the store cannot go along: a replay then says that it is missing.
             with suppress(NotFound):
-                target.put_files(source.files(digest))
+                target.put_files(source.fetched(digest))
         (folder / MODELS / ".lock").unlink(missing_ok=True)
 
     def _configuration(self) -> dict[str, Any]:
@@ -142,8 +173,10 @@ class Packing:
         for name in ("data_dir", "redis", "mlflow", "log", "metrics", "tracing", "archive"):
             shown.pop(name, None)
         for name, digest in self._serving.items():
+            # What the log says to serve is in the log; the configuration is what was served before it said anything.
+            own = [found for found in self._found.get(name, ()) if found not in self._served.get(name, ())]
             if "bundle_digest" in shown["agents"].get(name, {}):
-                shown["agents"][name]["bundle_digest"] = digest
+                shown["agents"][name]["bundle_digest"] = own[-1] if own else digest
         return shown
 
     def _manifest(self, folder: Path, alert: str) -> dict[str, Any]:

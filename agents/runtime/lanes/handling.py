@@ -1,15 +1,16 @@
 """A processor and its state at work on entries: what comes out, and what becomes of an event that it cannot handle."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
 from bus.protocol import Entry, Place
+from contracts.errors import Unavailable
 from contracts.events import AnyEvent, ReadingsEvent, Redriven
 from contracts.frames import encode
 
 from ...parts import Processor
-from ...state import dump, restore
+from ...state import dump
 from ..home import dead_letter, log, outputs
 from ..watchdog import Steps
 from .items import Item, Unreadable, frame_of, items
@@ -34,15 +35,15 @@ class Handling:
         self.state: Any = None
         #: Whether the state is kept before each event, so that one that cannot be handled leaves no trace.
         self.careful = False
+        #: To be called when a part of the work is done.
+        self.moved: Callable[[], None] = lambda: None
         #: Ordinals that are passed over, because they were once buried.
         self.skip: Collection[int] = buried
         self._wanted = tuple(processor.reads())
 
     def begin(self, state: bytes | None = None) -> None:
         """Start afresh, or with a saved state. Raises CorruptEvent when that does not fit."""
-        self.state = self.processor.start()
-        if state is not None:
-            self.state = restore(self.state, state)
+        self.state = self.processor.start() if state is None else self.processor.load(state)
 
     def outcome(self, entries: Sequence[Entry]) -> list[AnyEvent]:
         """What follows from the entries, dead letters for what could not be handled included.
@@ -62,11 +63,14 @@ class Handling:
     def _handled(self, item: Item) -> list[AnyEvent]:
         before = dump(self.state) if self.careful else None
         try:
-            found = list(chain.from_iterable(self.processor.handle(event, self.state) for event in item.events))
+            found = list(chain.from_iterable(map(self._pieces, item.events)))
             if before is not None:
                 # What cannot be written is as bad as what cannot be computed.
                 outputs(found, self.task)
             return found
+        except Unavailable:
+            # Something is missing here, and nothing is wrong with the event: it waits, it is not buried.
+            raise
         except Exception as error:
             if isinstance(error, MemoryError):
                 self.steps.out_of_memory(self.task)
@@ -76,6 +80,16 @@ class Handling:
         # Not above: the errors of the halves would carry this one along, and differ by how the input was cut.
         self.begin(before)
         return self._isolated(item, failure)
+
+    def _pieces(self, event: AnyEvent) -> Iterator[AnyEvent]:
+        """What the processor makes of an event; of many readings in several parts, each of which may take its time."""
+        most = self.processor.most_readings
+        if not isinstance(event, ReadingsEvent) or len(event) <= most:
+            yield from self.processor.handle(event, self.state)
+            return
+        for part in event.readings.cut(most):
+            yield from self.processor.handle(type(event)(part), self.state)
+            self.moved()
 
     def _isolated(self, item: Item, error: Exception) -> list[AnyEvent]:
         """Halve a batch until the reading that cannot be handled stands alone, and bury that one."""

@@ -46,6 +46,8 @@ class Lane:
     ) -> None:
         self.home, self.processor, self.task, self.place, self.token = home, processor, task, place, token
         self.position = 0
+        #: Whether the state is the one at the position, and not on its way there.
+        self.opened = False
         self._handling = Handling(processor, task, place, home.steps, buried)
         self._recovery = Recovery(home, self._handling)
         self._suspicion: Suspicion | None = None
@@ -79,6 +81,7 @@ class Lane:
             # Without it a recovery would not know what the state was made by, and could compare nothing.
             await self._save()
         await self._let_go()
+        self.opened = True
 
     async def _let_go(self) -> None:
         """Move the older snapshot here too where memory is short: the log is kept from there on.
@@ -164,7 +167,8 @@ class Lane:
 
     async def _outcome(self, entries: Sequence[Entry]) -> list[AnyEvent]:
         last = entries[-1].last
-        with self.home.steps.step(f"{self.task} on partition {self.place.partition} at {entries[0].first}-{last}"):
+        what = f"{self.task} on partition {self.place.partition} at {entries[0].first}-{last}"
+        with self.home.steps.step(what) as self._handling.moved:
             if last - self.position > _INLINE_EVENTS:
                 # A thread, so that leases are renewed and other agents are served meanwhile.
                 return await to_thread.run_sync(self._handling.outcome, entries)
@@ -194,9 +198,11 @@ class Lane:
         start = clock()
         # Nothing of ours is on its way now: these ends belong to this position.
         ends = await self.home.bus.ends(self._recovery.output_places())
+        # A thread: a large state takes tens of milliseconds, and others of this process have work to do.
+        data = await to_thread.run_sync(dump, self.state)
         snapshot = Snapshot(
             str(self.position),
-            dump(self.state),
+            data,
             {place.stream: end for place, end in ends.items()},
             self._recovery.maker,
         )

@@ -106,6 +106,9 @@ class ProcessorRunner:
                 await lane.save_if_due()
             except CommitRefused as error:
                 await self._drop(partition, ownership, error)
+        events = sum(entries[-1].last - after[place] for place, entries in found.items())
+        if self.processor.linger_s and 0 < events < self.home.settings.read_events:
+            await self.home.sleep(self.processor.linger_s)
 
     async def _handle(self, partition: int, entries: list[Entry], ownership: Ownership) -> None:
         lane = self.lanes[partition]

@@ -7,7 +7,7 @@ outputs for the same input must not go on, or the log would tell two truths.
 from anyio import to_thread
 
 from bus.protocol import Entry, Place, Snapshot
-from contracts.errors import Diverged, TocsinError
+from contracts.errors import Diverged, TocsinError, Unavailable
 from contracts.events import DeadLettered, LogGap
 
 from ..appetite import Appetite, portions
@@ -95,6 +95,8 @@ class Recovery:
     def _loaded(self, snapshot: Snapshot) -> bool:
         try:
             self.handling.begin(snapshot.data)
+        except Unavailable:
+            raise
         except TocsinError as error:
             log.warning("snapshot not usable", task=self.task, partition=self.place.partition, cause=str(error))
             self.handling.begin()
@@ -122,7 +124,8 @@ class Recovery:
 
     async def _replay(self, entries: list[Entry]) -> None:
         where = f"{self.place.stream} {entries[0].first}-{entries[-1].last}"
-        with self.home.steps.step(f"{self.task} on partition {self.place.partition}, again at {where}"):
+        what = f"{self.task} on partition {self.place.partition}, again at {where}"
+        with self.home.steps.step(what) as self.handling.moved:
             found = await to_thread.run_sync(self.handling.outcome, entries)
         if self._comparison is not None:
             await self._comparison.check(found, where)

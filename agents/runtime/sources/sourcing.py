@@ -13,11 +13,14 @@ from typing import cast
 
 import anyio
 import numpy as np
+from numpy.typing import NDArray
 
 from bus.protocol import Commit
 from contracts.errors import PositionMoved, Rewound, TocsinError
 from contracts.events import ReadingsAcquired, SourceFailed, SourceFinished
 from contracts.identity import partition_of
+from contracts.readings import Series
+from contracts.remembered import Remembered
 
 from ...parts import Harvest, Source
 from ..groups import single_error
@@ -46,9 +49,11 @@ class SourceRunner:
         self.finished = False
         self.failure = ""
         self.readings = 0
+        self.share: float | None = None
         self._token = 0
         self._mark, self._stored_mark = Mark(), ""
         self._cursors: dict[int, str] = {}
+        self._partitions: Remembered[NDArray[np.int32]] = Remembered()
         self._resume_after = self._renew_after = 0.0
         self._look_at = 0
 
@@ -191,6 +196,7 @@ class SourceRunner:
                 harvest.settled(error)
             raise
         self.readings += len(harvest.readings)
+        self.share = harvest.share
         if harvest.settled is not None:
             receipts.owe(harvest.settled)
         now = self.home.clock.monotonic_s()
@@ -203,9 +209,8 @@ class SourceRunner:
         await self.brakes.hold(self._renew)
 
     async def _commit(self, harvest: Harvest) -> None:
-        readings, count = harvest.readings, self.home.bus.partitions
-        by_series = np.array([partition_of(series.asset, count) for series in readings.series], np.int32)
-        partition = by_series[readings.code]
+        readings = harvest.readings
+        partition = self._partitions.of(readings.series, self._by_series)[readings.code]
         with single_error():
             async with anyio.create_task_group() as group:
                 for number in np.unique(partition).tolist():
@@ -213,6 +218,9 @@ class SourceRunner:
                     rows = np.flatnonzero((partition == number) & (readings.position > cursor))
                     if len(rows):
                         group.start_soon(self._commit_partition, number, ReadingsAcquired(readings.take(rows)))
+
+    def _by_series(self, series: tuple[Series, ...]) -> NDArray[np.int32]:
+        return np.array([partition_of(each.asset, self.home.bus.partitions) for each in series], np.int32)
 
     async def _commit_partition(self, partition: int, event: ReadingsAcquired) -> None:
         position = str(int(event.readings.position[-1]))

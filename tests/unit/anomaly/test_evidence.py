@@ -5,11 +5,12 @@ import pytest
 
 from agents.anomaly.state import BLOCK, AnomalyState
 from agents.numbering import Ints, ranks
+from agents.serving.slots import Slot
 
 
 def begins(rows: Ints, ordinals: Ints, cut: int) -> Ints:
     """Where the evidence of each reading begins, the readings cut into batches of ``cut``."""
-    state = AnomalyState(None, {str(number): number for number in range(int(rows.max()) + 1)})
+    state = AnomalyState(Slot("", None), {str(number): number for number in range(int(rows.max()) + 1)})
     state.make_room()
     batches = [(rows[i : i + cut], ordinals[i : i + cut]) for i in range(0, len(rows), cut)]
     return np.concatenate([state.count(some, ranks(some), at) for some, at in batches])

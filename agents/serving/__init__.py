@@ -1,0 +1,1 @@
+"""Which bundle scores what: loading, slots, and looking after what is wanted."""
