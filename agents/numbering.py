@@ -3,9 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.readings import Readings
+from contracts.readings import Readings, Series
+from contracts.remembered import Remembered
+from models.order import order_of
 
 Ints = NDArray[np.int64]
+_NAMES: Remembered[list[str]] = Remembered()
 
 
 def numbered(names: dict[str, int], readings: Readings) -> Ints:
@@ -13,17 +16,24 @@ def numbered(names: dict[str, int], readings: Readings) -> Ints:
 
     Numbers go by first appearance in the stream, however it is cut into batches.
     """
-    table = np.zeros(len(readings.series), np.int64)
+    known = _NAMES.of(readings.series, _names)
+    table = np.array([names.get(name, -1) for name in known], np.int64)
+    rows = table[readings.code]
+    if rows.min(initial=0) >= 0:
+        return rows
     codes, first = np.unique(readings.code, return_index=True)
     for code in codes[np.argsort(first)].tolist():
-        name = readings.series[code].name
-        table[code] = names.setdefault(name, len(names))
+        table[code] = names.setdefault(known[code], len(names))
     return table[readings.code]
+
+
+def _names(series: tuple[Series, ...]) -> list[str]:
+    return [each.name for each in series]
 
 
 def ranks(rows: Ints) -> Ints:
     """How many readings of the same series stand before each one in the batch, int64[n]."""
-    order = np.argsort(rows, kind="stable")
+    order = order_of(rows)
     ordered = rows[order]
     start = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
     out = np.empty(len(rows), np.int64)

@@ -150,7 +150,7 @@ class _Worker:
     def _file(self, name: str) -> dict[str, Any]:
         from .backtests.backtesting import Bench
         from .backtests.flagged import Table, write
-        from .backtests.measures import labelled, of_one, of_several
+        from .backtests.measures import labelled, of_one, of_several, true_changes
         from .backtests.sketch import picture
 
         if self._bench is None:
@@ -163,7 +163,8 @@ class _Worker:
         write(self.plan.out / name, table, found)
         windows = labelled(table, found, name, self.plan.windows)
         if self.plan.pictures:
-            drawing = picture(name, found, windows, bench.threshold)
+            limit = bench.row_threshold if found.rows else bench.threshold
+            drawing = picture(name, found, windows, limit, true_changes(table, found) or ())
             (self.plan.out / name).with_suffix(".svg").write_text(drawing, encoding="utf-8")
         if windows is None or not found.times:
             return {}

@@ -15,6 +15,7 @@ from contracts.errors import ConfigError, TocsinError
 #: Command -> where it is, and what it does; imported when it is called, so that `tocsin --help` answers at once.
 COMMANDS = {
     "up": ("console.up:up", "Run the service: all agents, or some."),
+    "api": ("console.api.api:api", "Answer HTTP requests: scores from the models that are served."),
     "demo": ("console.demo:demo", "Show the main job on a simulated plant."),
     "run": ("console.run:run", "Read files to their end and list what was found."),
     "backtest": ("console.backtest:backtest", "Run a detector over labelled files, and score it."),
@@ -25,8 +26,14 @@ COMMANDS = {
     "import": ("console.import_:import_", "Take in what another instance exported."),
     "replay": ("console.replay:replay", "Run a past range again."),
     "dlq": ("console.dlq:dlq", "List dead letters, and decide what becomes of them."),
+    "train": ("console.train:train", "Train detectors on a past range, compare them, publish the best."),
     "lineage": ("console.lineage:lineage", "Explain an alert, back to its raw readings."),
+    "models": ("console.models:models", "List published models, check them, promote or roll back."),
+    "rollout": ("console.rollout:rollout", "Try a model beside the one that serves."),
+    "alerts": ("console.alerts:alerts", "List alerts, and say which of them were right."),
     "archive": ("console.archive:archive", "List what is archived, and check that it is whole."),
+    "backup": ("console.backup:backup", "Copy everything into a folder, while it runs."),
+    "restore": ("console.restore:restore", "Check a backup, and bring it back."),
     "retire": ("console.retire:retire", "Forget a reader that will not come back."),
     "config": ("console.config:config", "Check and show the configuration."),
     "doctor": ("console.doctor:doctor", "Find out what is wrong, and how to mend it."),

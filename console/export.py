@@ -96,7 +96,7 @@ class _Export:
         from .past.packing import Packing
 
         if self.alert:
-            _, _, finding = await find(record.history, self.alert)
+            _, _, finding = await find(record, self.loaded, self.alert)
             self.alert = finding.id
             self.since = self.since if self.since > EARLIEST else finding.time - _BEFORE_NS
             self.until = self.until if self.until < LATEST else finding.time + _AFTER_NS

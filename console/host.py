@@ -18,6 +18,7 @@ from typing import Self
 import anyio
 import structlog
 
+from agents.parts import Program
 from bus.embedded import EmbeddedServer, tie_to_parent
 from bus.retry import Backoff
 from contracts.errors import Unavailable
@@ -43,6 +44,8 @@ class Child:
     due: float = 0.0
     restarts: int = 0
     memory_mb: int | None = None
+    reports: bool = True
+    """Whether it tells how it goes; the interface keeps no positions, and its answers say it."""
 
     @property
     def running(self) -> bool:
@@ -125,14 +128,27 @@ class Host(AbstractContextManager["Host"]):
 
     def spawn(self, name: str, agents: Sequence[str], config: Path, *extra: str) -> None:
         """Run some agents in a child."""
-        command = [sys.executable, "-m", "console.cli", "up", *agents, "--config", str(config)]
+        self._child(name, config, "up", *agents, "--owner", owner_of(self.settings.data_dir, name), *extra)
+
+    def spawn_api(self, config: Path) -> None:
+        """Run the HTTP interface in a child."""
+        self._child("api", config, "api", reports=False)
+
+    def _child(self, name: str, config: Path, *arguments: str, reports: bool = True) -> None:
+        command = [sys.executable, "-m", "console.cli", *arguments, "--config", str(config)]
         command += ["--data-dir", str(self.settings.data_dir)]
-        command += ["--owner", owner_of(self.settings.data_dir, name), *extra]
         # By the environment: a URL may hold a password, and everybody can see command lines.
         servers = {"TOCSIN_REDIS__URL": self.url, "TOCSIN_MLFLOW__URI": self.settings.mlflow.uri or ""}
-        child = Child(name, command, child_environment(servers), memory_mb=self.settings.process.memory_mb)
+        memory_mb = self.settings.process.memory_mb
+        child = Child(name, command, child_environment(servers), memory_mb=memory_mb, reports=reports)
         child.start()
         self.children.append(child)
+
+    def program(self, config: Path) -> Program:
+        """How parts run a command of ours on the same servers."""
+        options = ["--config", str(config), "--data-dir", str(self.settings.data_dir)]
+        servers = {"TOCSIN_REDIS__URL": self.url, "TOCSIN_MLFLOW__URI": self.settings.mlflow.uri or ""}
+        return Program([sys.executable, "-m", "console.cli"], options, child_environment(servers))
 
     async def watch(self, stop: anyio.Event) -> None:
         """Start again what dies, until ``stop``."""

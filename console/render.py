@@ -40,7 +40,7 @@ def span(seconds: float) -> str:
 def _what(row: dict[str, Any]) -> str:  # noqa: PLR0911 - one line for each kind of event
     match row["type"]:
         case "AnomalyDetected":
-            return f"{row['reason']} ({row['value']:.6g}), score {row['score']:.2f}  {row['id'][:12]}"
+            return f"{_reason(row)} ({row['value']:.6g}), score {row['score']:.2f}  {row['id'][:12]}"
         case "AnomalyCleared":
             return f"normal again after {span(row['lasted'] / 1e9)}"
         case "DriftDetected":
@@ -63,3 +63,10 @@ def _what(row: dict[str, Any]) -> str:  # noqa: PLR0911 - one line for each kind
     shown = ("source", "readings", "agent", "contributions", "bundle", "run_id")
     rest = ", ".join(f"{k} {v}" for k, v in row.items() if k in shown)
     return rest[:100]
+
+
+def _reason(row: dict[str, Any]) -> str:
+    from models.signals.bearing import meaning
+
+    about = meaning(row["channel"])
+    return f"{row['reason']}: {about}" if about else str(row["reason"])

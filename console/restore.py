@@ -14,7 +14,7 @@ from bus.redis.connecting import connect
 from contracts.errors import ConfigError, TocsinError
 from contracts.settings import Settings
 from models.bundle import opened
-from models.cache import BundleCache
+from models.stores import cache_of
 
 from .backups import contents
 from .backups.contents import Contents
@@ -40,9 +40,7 @@ def restore(loaded: Loaded, folder: Path, dry_run: bool, as_json: bool) -> int:
     found = contents.read(folder)
     if found.partitions != loaded.settings.bus.partitions:
         text = f"bus.partitions is {loaded.settings.bus.partitions}, the backup's log has {found.partitions}"
-        raise ConfigError(
-            [text], mend="Set it to that of the backup"
-        )
+        raise ConfigError([text], mend="Set it to that of the backup")
     returning = Returning(folder, found, loaded.settings)
     with _shown("checking", found.size) as told:
         returning.verify(told)
@@ -72,7 +70,7 @@ async def _log(returning: Returning, told: Callable[[str, int], None]) -> None:
 
 def _models(settings: Settings) -> Iterator[dict[str, Any]]:
     """Every bundle where it is now: whole, and scoring its golden vectors as it did."""
-    cache = BundleCache(settings.data_dir)
+    cache = cache_of(settings.data_dir, settings.models)
     for digest in cache.list():
         problem, name = "", ""
         try:

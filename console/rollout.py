@@ -186,10 +186,10 @@ def _verify(settings: Settings, digest: str, *, named: bool) -> None:
 
     Raises BundleRefused, or NotFound where only its digest is known and it is not here.
     """
-    from models.cache import BundleCache
+    from models.stores import cache_of
 
     try:
-        BundleCache(settings.data_dir).get(digest)
+        cache_of(settings.data_dir, settings.models).get(digest)
     except NotFound:
         if not named:
             raise

@@ -32,6 +32,7 @@ from .logs import set_up
 from .metrics.observing import reported, telemetry_for
 from .options import Loaded, common
 from .output import emit, notices, say, tables
+from .recordings import is_recording, recorded, recording_options, watched
 from .render import line, style
 from .up import APART
 
@@ -53,12 +54,23 @@ _SUFFIXES = {".parquet": "parquet", ".pq": "parquet"}
 @click.option(
     "--zone", default="UTC", show_default=True, help="Time zone of timestamps that name none; none: refuse them."
 )
-def run(loaded: Loaded, files: tuple[Path, ...], as_json: bool, readings: bool, batch_rows: int, zone: str) -> int:
-    """Read FILES (CSV or Parquet) to their end, in the given order, and list what was found.
+@recording_options
+def run(
+    loaded: Loaded,
+    files: tuple[Path, ...],
+    as_json: bool,
+    readings: bool,
+    batch_rows: int,
+    zone: str,
+    **recording: Any,
+) -> int:
+    """Read FILES to their end, and list what was found.
 
+    They are CSV, Parquet, recordings of vibration or sound (WAV, FLAC, .npy), or folders of these, a machine each.
     Killed half-way, the same command with the same --data-dir goes on where it stopped.
     """
-    settings = _for_files(loaded, files, batch_rows, None if zone == "none" else zone)
+    table = {"batch_rows": batch_rows, "zone": None if zone == "none" else zone}
+    settings = _for_files(loaded, files, table, recording)
     set_up(settings.log.model_copy(update={"level": "warning"} if settings.log.level == "info" else {}))
     topology = Topology.of(settings, loaded.file)
     job = _Job(settings, topology, loaded.file.path, as_json, readings)
@@ -70,9 +82,12 @@ def run(loaded: Loaded, files: tuple[Path, ...], as_json: bool, readings: bool, 
     return Unavailable.exit_code if job.failures else 0
 
 
-def _for_files(loaded: Loaded, files: tuple[Path, ...], batch_rows: int, zone: str | None) -> Settings:
-    """The settings with the files as the only sources, and without sinks that write to the screen."""
-    missing = [f"{path}: no such file" for path in files if not path.is_file()]
+def _for_files(loaded: Loaded, files: tuple[Path, ...], table: dict[str, Any], recording: dict[str, Any]) -> Settings:
+    """The settings with the files as the only sources, and without sinks that write to the screen.
+
+    table, recording: what the options say of files of either kind.
+    """
+    missing = [f"{path}: no such file" for path in files if not path.exists()]
     if missing:
         raise ConfigError(missing)
     sources: dict[str, Any] = {}
@@ -80,11 +95,17 @@ def _for_files(loaded: Loaded, files: tuple[Path, ...], batch_rows: int, zone: s
         name = base = f"{path.absolute().parent.name}-{path.stem}".strip("-")
         while name in sources:
             name = f"{base}-{len(sources)}"
-        kind = _SUFFIXES.get(path.suffix.lower(), "csv")
-        sources[name] = {"kind": kind, "path": str(path.absolute()), "zone": zone, "batch_rows": batch_rows}
+        if is_recording(path):
+            sources[name] = recorded(path, recording)
+        else:
+            kind = _SUFFIXES.get(path.suffix.lower(), "csv")
+            sources[name] = {"kind": kind, "path": str(path.absolute()), **table}
     settings = loaded.settings
     agents = {name: agent for name, agent in settings.agents.items() if (agent.kind or name) != "acquisition"}
     agents = {"acquisition": AgentSettings.model_validate({"sources": sources}), **agents}
+    for name, agent in agents.items():
+        if (agent.kind or name) == "anomaly":
+            agents[name] = AgentSettings.model_validate(watched(agent.model_dump(), sources))
     if "notification" in agents:
         own = agents["notification"].own
         sinks = {name: sink for name, sink in own.get("sinks", {}).items() if sink.get("kind") != "console"}
@@ -136,7 +157,7 @@ class _Job:
         history = history_of(self.settings, bus)
         owner = owner_of(self.settings.data_dir, "run")
         home = Home(bus, owner, self.settings.bus, telemetry=telemetry, history=history)
-        self.topology.prepare(placed, Context(agent="", data_dir=self.settings.data_dir, live=False))
+        self.topology.prepare(placed, Context("", self.settings.data_dir, live=False, models=self.settings.models))
         supervisor = Supervisor(home, self.topology, placed, live=False)
         async with reported(home, self.settings, "run"), anyio.create_task_group() as group:
             group.start_soon(stop_on_signals, home, group)
@@ -168,14 +189,17 @@ class _Job:
     async def _to_the_end(self, bus: Bus, home: Home, supervisor: Supervisor) -> None:
         async with AsyncExitStack() as stack:
             progress = stack.enter_context(_progress()) if not self.as_json and notices().is_terminal else None
-            task = progress.add_task("reading", total=None) if progress else None
+            task = progress.add_task("reading", total=None, read=0) if progress else None
             while not home.stopping:
                 done = bool(supervisor.sources) and all(s.finished or s.failure for s in supervisor.sources)
                 if progress and task is not None:
                     read = sum(source.readings for source in supervisor.sources)
+                    shares = [1.0 if source.finished else source.share for source in supervisor.sources]
+                    known = [share for share in shares if share is not None]
+                    total = len(shares) if shares and len(known) == len(shares) else None
                     waiting = sum((await behind(bus, self.topology)).values())
                     text = "recording lineage" if done and not waiting else f"{waiting:,} on their way"
-                    progress.update(task, completed=read, description=text)
+                    progress.update(task, completed=sum(known), total=total, read=read, description=text)
                 if done and await drained(bus, self.topology):
                     self.complete = True
                     return
@@ -215,11 +239,12 @@ class _Job:
 
 
 def _progress() -> Any:
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     return Progress(
-        TextColumn("{task.completed:,.0f} readings"),
+        TextColumn("{task.fields[read]:,} readings"),
         BarColumn(),
+        TaskProgressColumn(),
         TextColumn("{task.description}"),
         TimeElapsedColumn(),
         console=notices(),

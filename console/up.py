@@ -63,6 +63,8 @@ async def _supervise(
         for name, group in (("pipeline", together), *((name, [name]) for name in names if name in APART)):
             if group:
                 host.spawn(name, group, loaded.file.path, *([] if live else ["--batch"]))
+        if loaded.settings.api.port is not None:
+            host.spawn_api(loaded.file.path)
         log.info("up", data_dir=str(loaded.settings.data_dir), processes=[child.name for child in host.children])
         async with anyio.create_task_group() as group_of_tasks:
             group_of_tasks.start_soon(_stop_on_signal, stop)
@@ -90,7 +92,8 @@ async def _serve(
     home = Home(bus, owner or fresh_owner(), settings.bus, telemetry=telemetry, history=history)
     placed = topology.only(agents)
     archiver = archiver_for(home, history.archive, settings.archive, topology, placed) if live else None
-    topology.prepare(placed, Context(agent="", data_dir=settings.data_dir, live=live))
+    program = host.program(loaded.file.path)
+    topology.prepare(placed, Context("", settings.data_dir, live=live, models=settings.models, program=program))
     log.info("serving", agents=list(agents), owner=home.owner)
     async with reported(home, settings, process) as reporter, AsyncExitStack() as stack:
         if owner is None:

@@ -1,21 +1,23 @@
 """Waveforms: recordings of vibration or sound, read once, as a few numbers of each window."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
+from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import anyio.to_thread
 from pydantic import Field, field_validator
 
 from contracts.errors import Unavailable
 from contracts.identity import is_name
-from contracts.instants import from_iso
+from contracts.instants import SECOND, from_iso
 from models.signals import SignalFeatures
 
 from ..parts import Harvest, Source
+from .recordings import named_time, recordings
 from .tablesource import resumed
 
 if TYPE_CHECKING:
@@ -32,13 +34,18 @@ class Waveform(Source):
 
     The position of a reading is the number of its window, from 1; its time is the end of the window. What is left
     at the end and fills no window is left out; a file that ends before its header says has a reading that says so.
+
+    The recordings of a folder are those of one machine, one after the other; positions count on. Each begins at the
+    time in its name, with the offset of ``start``, or where the one before it ends.
     """
 
     endless: ClassVar[bool] = False
 
     kind: Literal["waveform"] = "waveform"
-    path: Path = Field(description="the file")
-    start: str = Field(description="ISO 8601 time of the first sample, with its offset: no file says it")
+    path: Path = Field(description="the file, or a folder of recordings")
+    start: str = Field(
+        description="ISO 8601 time of the first sample, with its offset: no file says it, but names in a folder may"
+    )
     rate: float | None = Field(
         default=None, gt=0, allow_inf_nan=False, description="samples per second, in Hz; sound files say it themselves"
     )
@@ -83,40 +90,130 @@ class Waveform(Source):
 
     async def harvests(self, name: str, resume: str | None) -> AsyncIterator[Harvest]:
         state = resumed(resume, name) if resume is not None else None
+        pieces = _folder(self, name, state) if self.path.is_dir() else _Recording(self, name, self.path).pieces(state)
+        try:
+            while (harvest := await anyio.to_thread.run_sync(lambda: next(pieces, None))) is not None:
+                yield harvest
+        finally:
+            pieces.close()
+
+
+def _folder(source: Waveform, name: str, old: dict[str, Any] | None) -> Generator[Harvest]:
+    """The harvests of all recordings of a folder behind the place that an earlier run wrote down."""
+    files = recordings(source.path)
+    names = [path.name for path in files]
+    zone = datetime.fromisoformat(source.start).tzinfo
+    number, base, end = 0, 0, from_iso(source.start)
+    if old is not None:
+        if old.get("file") not in names:
+            raise Unavailable(
+                f"{source.path / str(old.get('file'))}, which was read half-way, is not there",
+                mend="put it back, or give the source another name",
+            )
+        number, base, end = names.index(old["file"]), old["base"], old["after"]
+    for at, path in enumerate(files[number:], number):
+        begin = named_time(path, zone) if zone else None
+        state = {"file": path.name, "base": base, "after": end}
+        one = _Recording(source, name, path, end if begin is None else begin, base, state)
+        for harvest in one.pieces(old):
+            yield replace(harvest, share=(at + (harvest.share or 0)) / len(files))
+        base, end, old = one.last, one.end, None
+
+
+class _Recording:
+    """One file: its windows begin at ``start``, ns, and their positions behind ``base``.
+
+    ``last`` and ``end`` are the last position and the time at its end, once all pieces were taken.
+    """
+
+    def __init__(
+        self,
+        source: Waveform,
+        name: str,
+        path: Path,
+        start: int | None = None,
+        base: int = 0,
+        state: dict[str, Any] | None = None,
+    ) -> None:
+        self.source, self.name, self.path, self.base = source, name, path, base
+        self.start = from_iso(source.start) if start is None else start
+        self.state = {"v": 1, **(state or {})}
+        self.last, self.end = base, self.start
+
+    def pieces(self, old: dict[str, Any] | None) -> Generator[Harvest]:
+        """Windows behind those of ``old``, as many at a time as memory allows."""
+        from .opened import Fingerprint
+        from .samples import opened
+
         try:
             file = self.path.open("rb")
         except OSError as error:
             raise Unavailable(f"{self.path}: {error.strerror}", mend="check the path and its permissions") from error
         with file:
-            pieces = _pieces(self, name, file, state)
-            while (harvest := await anyio.to_thread.run_sync(lambda: next(pieces, None))) is not None:
-                yield harvest
+            print_ = Fingerprint.of(file)
+            done = old["row"] if old is not None else 0
+            if old is not None:
+                Fingerprint(old["size"], old["mtime_ns"], old["head"]).require(print_, self.path, done)
+            self.state.update(size=print_.size, mtime_ns=print_.mtime_ns, head=print_.head)
+            try:
+                samples = opened(file, self.path, self.source.max_ratio)
+                reduction = self._reduction(samples)
+                self._same(old, reduction.marks)
+                self.end += round(samples.frames * SECOND / reduction.rate)
+                total = max((samples.frames - reduction.window) // reduction.step + 1, 1)
+                self.last = self.base + done
+                for readings in _readings(samples, reduction, done):
+                    print_.require(Fingerprint.of(file), self.path, done)
+                    done = int(readings.position[-1])
+                    self.last = self.base + done
+                    text = json.dumps({**self.state, "row": done}, separators=(",", ":"))
+                    moved = replace(readings, position=readings.position + self.base) if self.base else readings
+                    yield Harvest(moved, text, share=min(done / total, 1.0))
+            except OSError as error:
+                raise Unavailable(f"{self.path}: {error.strerror}", mend="check the disk") from error
 
-
-def _pieces(source: Waveform, name: str, file: BinaryIO, old: dict[str, Any] | None) -> Iterator[Harvest]:
-    from .opened import Fingerprint
-    from .samples import opened
-
-    print_ = Fingerprint.of(file)
-    done = old["row"] if old is not None else 0
-    if old is not None:
-        Fingerprint(old["size"], old["mtime_ns"], old["head"]).require(print_, source.path, done)
-    state: dict[str, Any] = {"v": 1, "size": print_.size, "mtime_ns": print_.mtime_ns, "head": print_.head}
-    try:
-        samples = opened(file, source.path, source.max_ratio)
-        reduction = _reduction(source, name, samples)
-        if old is not None and old["marks"] != reduction.marks:
+    def _same(self, old: dict[str, Any] | None, marks: str) -> None:
+        """Raise Unavailable when the settings are not those of an earlier run."""
+        if old is not None and old["marks"] != marks:
             raise Unavailable(
-                f"source {name}: its settings changed after {done:,} windows",
+                f"source {self.name}: its settings changed after {old['row']:,} windows",
                 mend="other windows are other readings: give it another name, or the old settings",
             )
-        state["marks"] = reduction.marks
-        for readings in _readings(samples, reduction, done):
-            print_.require(Fingerprint.of(file), source.path, done)
-            done = int(readings.position[-1])
-            yield Harvest(readings, json.dumps({**state, "row": done}, separators=(",", ":")))
-    except OSError as error:
-        raise Unavailable(f"{source.path}: {error.strerror}", mend="check the disk") from error
+        self.state["marks"] = marks
+
+    def _reduction(self, samples: "Samples") -> "Reduction":
+        """How the windows of this file become readings. Raises Unavailable when the settings do not fit it."""
+        from .headers import default_asset
+        from .reduction import Reduction
+
+        source, path = self.source, self.path
+        rate = samples.rate or source.rate
+        if rate is None:
+            raise Unavailable(f"{path} does not say its rate", mend="set rate, in samples per second")
+        if source.rate not in (None, rate):
+            raise Unavailable(f"{path} has {rate:g} samples per second, not {source.rate:g}", mend="correct rate")
+        names = source.names or (("",) if samples.channels == 1 else tuple(str(n + 1) for n in range(samples.channels)))
+        if len(names) != samples.channels:
+            raise Unavailable(f"{path} has {samples.channels} channels, names has {len(names)}", mend="name each")
+        window = round(source.window_s * rate)
+        step = max(round((source.step_s or source.window_s) * rate), 1)
+        if problem := _problem(source, samples, rate, window):
+            raise Unavailable(f"{path}: {problem}", mend="change window_s, or the features")
+        asset = source.asset or default_asset(source.path)
+        # One channel needs no name of its own, unless it was given one.
+        kept = tuple((n, text) for n, text in enumerate(names) if text or not source.names)
+        return Reduction(
+            self.name, asset, kept, Fraction(rate), window, step, source.scale, self.start, source.features
+        )
+
+
+def _problem(source: Waveform, samples: "Samples", rate: float, window: int) -> str:
+    """Why the file cannot be cut into windows; empty when it can."""
+    if not _SHORTEST <= window <= _LONGEST // samples.channels:
+        return f"a window would have {window:,} samples, not {_SHORTEST} to {_LONGEST // samples.channels:,}"
+    if not samples.promised >= window:
+        return f"it has {samples.frames:,} samples, a window {window:,}"
+    return source.features.problem(rate, window)
 
 
 def _readings(samples: "Samples", reduction: "Reduction", done: int) -> Iterator[Any]:
@@ -133,33 +230,3 @@ def _readings(samples: "Samples", reduction: "Reduction", done: int) -> Iterator
         done += count
     if samples.frames < samples.promised and done == total:
         yield reduction.cut_off(total + 1, samples.frames, samples.promised)
-
-
-def _reduction(source: Waveform, name: str, samples: "Samples") -> "Reduction":
-    """How the windows of this file become readings. Raises Unavailable when the settings do not fit it."""
-    from .headers import default_asset
-    from .reduction import Reduction
-
-    rate = samples.rate or source.rate
-    if rate is None:
-        raise Unavailable(f"{source.path} does not say its rate", mend="set rate, in samples per second")
-    if source.rate not in (None, rate):
-        raise Unavailable(f"{source.path} has {rate:g} samples per second, not {source.rate:g}", mend="correct rate")
-    names = source.names or (("",) if samples.channels == 1 else tuple(str(n + 1) for n in range(samples.channels)))
-    if len(names) != samples.channels:
-        raise Unavailable(f"{source.path} has {samples.channels} channels, names has {len(names)}", mend="name each")
-    window = round(source.window_s * rate)
-    step = max(round((source.step_s or source.window_s) * rate), 1)
-    problem = source.features.problem(rate, window)
-    if not _SHORTEST <= window <= _LONGEST // samples.channels:
-        problem = f"a window would have {window:,} samples, not {_SHORTEST} to {_LONGEST // samples.channels:,}"
-    elif not samples.promised >= window:
-        problem = f"it has {samples.frames:,} samples, a window {window:,}"
-    if problem:
-        raise Unavailable(f"{source.path}: {problem}", mend="change window_s, or the features")
-    asset = source.asset or default_asset(source.path)
-    # One channel needs no name of its own, unless it was given one.
-    kept = tuple((n, text) for n, text in enumerate(names) if text or not source.names)
-    return Reduction(
-        name, asset, kept, Fraction(rate), window, step, source.scale, from_iso(source.start), source.features
-    )

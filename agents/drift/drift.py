@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,11 @@ class Drift(Processor[ReadingsAccepted, DriftDetected, DriftState]):
 
     The reference is the series' own first ``reference_readings``; it is never replaced silently.
     """
+
+    # Evidence takes hours: a tenth of a second more does no harm, and leaves the processor to what is waited for.
+    linger_s: ClassVar[float] = 0.1
+    # As many series may have their references complete at once, and each takes some milliseconds to be fitted.
+    most_readings: ClassVar[int] = 4_096
 
     false_alarms_per_year: float = Field(default=1.0, gt=0, le=1e6, description="per series, while nothing changes")
     reference_readings: int = Field(

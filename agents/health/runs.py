@@ -14,20 +14,21 @@ from contracts.errors import Unavailable
 from contracts.settings import masked
 
 #: As ``models.training`` tags its runs; MLflow is not imported to ask.
-KIND, TRAINING, PLAN = "tocsin.kind", "training", "tocsin.plan"
+KIND, TRAINING = "tocsin.kind", "training"
+PLAN, SECONDS = "plan", "seconds"
 _SQLITE = "sqlite:///"
 _MOST = 500
 _QUERY = """
 SELECT r.run_uuid, r.status, r.start_time, r.end_time, p.value
 FROM runs r JOIN tags k ON k.run_uuid = r.run_uuid AND k.key = ? AND k.value = ?
-JOIN tags p ON p.run_uuid = r.run_uuid AND p.key = ?
+JOIN params p ON p.run_uuid = r.run_uuid AND p.key = ?
 WHERE r.lifecycle_stage = 'active' ORDER BY r.start_time DESC LIMIT ?
 """
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training. Times in ms since 1970; ``ended`` is None while it runs."""
+    """One training. Times in ms since 1970; ``ended`` is None while it is written down."""
 
     plan: str
     status: str
@@ -37,8 +38,8 @@ class Run:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took; None while it runs."""
-        return None if self.ended is None else (self.ended - self.began) / 1000
+        """How long it took; None where that is not known. The run itself only lasts as long as writing it down."""
+        return self.metrics.get(SECONDS)
 
 
 def trainings(uri: str, file: Path, timeout_s: float) -> list[Run]:
@@ -92,10 +93,10 @@ def _said(reply: Any, shown: str) -> dict[str, Any]:
 
 def _run(data: dict[str, Any]) -> Run:
     info, more = data["info"], data.get("data", {})
-    tags = {tag["key"]: tag["value"] for tag in more.get("tags", [])}
+    params = {each["key"]: str(each["value"]) for each in more.get("params", [])}
     metrics = {each["key"]: float(each["value"]) for each in more.get("metrics", [])}
     ended = int(info["end_time"]) if info.get("end_time") else None
-    return Run(tags.get(PLAN, ""), str(info["status"]), int(info["start_time"]), ended, metrics)
+    return Run(params.get(PLAN, ""), str(info["status"]), int(info["start_time"]), ended, metrics)
 
 
 def by_plan(runs: Sequence[Run]) -> dict[str, list[Run]]:

@@ -32,6 +32,8 @@ def body(finding: Opening, kept_back: int) -> str:
             f"How strong: score {finding.score:.3f}, threshold {finding.threshold:.3g}",
             f"Why: {finding.reason} (value {finding.value:.6g}, detector {finding.detector})",
         ]
+        if about := _about(finding.channel):
+            lines.append(f"What that is: {about}")
     elif isinstance(finding, DriftDetected):
         lines += [
             f"How strong: {finding.effect:.3g} {finding.unit} (between {finding.effect_low:.3g} and "
@@ -45,3 +47,9 @@ def body(finding: Opening, kept_back: int) -> str:
         lines.append(f"Further: {kept_back:,} more like this since the last notification")
     lines.append(f"Next: tocsin lineage {finding.id}")
     return "\n".join(lines)
+
+
+def _about(channel: str) -> str:
+    from models.signals.bearing import meaning
+
+    return meaning(channel)

@@ -42,6 +42,9 @@ DELIVERY = Family(
 WAITED = Family(
     "counter", "tocsin_source_wait_seconds", "Time that a source was held back, with the looks", ("source",)
 )
+UNRECORDED = Family(
+    "gauge", "tocsin_unrecorded_seconds", "How long the oldest event waits that a recorder has not written", ("task",)
+)
 RESTARTS = Family("counter", "tocsin_runner_restarts", "Parts that failed and were started again", ("runner", "reason"))
 CPU = Family("counter", "tocsin_process_cpu_seconds", "Processor time of the process", ())
 RESIDENT = Family("gauge", "tocsin_process_resident_bytes", "Memory of the process", ())
@@ -51,6 +54,6 @@ FAMILIES = {
     family.name: family
     for family in (
         *(COMMIT, REFUSED, UNAVAILABLE, READ, WRITTEN, RECOVERY, DIVERGED, SNAPSHOT, SNAPSHOT_BYTES, DELIVERY),
-        *(WAITED, RESTARTS, CPU, RESIDENT, STARTED),
+        *(WAITED, UNRECORDED, RESTARTS, CPU, RESIDENT, STARTED),
     )
 }

@@ -37,11 +37,15 @@ class Places(NamedTuple):
 def place(readings: Readings, state: ValidationState, admission: Admission) -> Places:
     """Find the series of every row; new ones get the next numbers, in order of their first rows."""
     known = state.derived.numbers
-    table = np.array([known.get(series, NOWHERE) for series in readings.series], np.int64)
     unplaced = _UNPLACED[readings.verdict] if readings.verdict.any() else None
     found: list[Found] = []
-    if (table == NOWHERE).any():
-        found = _meet(readings, state, admission, table, unplaced)
+    table = state.derived.tables.get(readings.series)
+    if table is None:
+        table = np.array([known.get(series, NOWHERE) for series in readings.series], np.int64)
+        if (table == NOWHERE).any():
+            found = _meet(readings, state, admission, table, unplaced)
+        else:
+            state.derived.tables.put(readings.series, table)
     number = table[readings.code]
     if unplaced is not None:
         number[unplaced] = NOWHERE

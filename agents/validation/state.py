@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from contracts.readings import Series
+from contracts.remembered import Remembered
 
 from .limits import LimitColumns, Limits
 from .table import NONE, Int, Table, capacity, column
@@ -16,6 +17,8 @@ class Derived:
 
     def __init__(self) -> None:
         self.numbers: dict[Series, int] = {}
+        #: The number of each of a batch's series, for those that are all known.
+        self.tables: Remembered[Int] = Remembered()
         self.names: list[str] = []
         self.limits = LimitColumns()
 

@@ -20,6 +20,7 @@ from bus.protocol import Bus
 from bus.redis import open_bus
 from contracts.errors import ConfigError
 from contracts.settings import Settings
+from models.stores import cache_of
 
 from ..catalog import Catalog
 from ..host import Host
@@ -74,7 +75,8 @@ class Application:
         """The application."""
         limits = self.settings.api
         body = Body(limits.max_body_bytes, limits.max_body_bytes, limits.body_timeout_s)
-        predict = Predict(Catalog(self.bus), self.settings.data_dir, body, limits.models)
+        cache = cache_of(self.settings.data_dir, self.settings.models)
+        predict = Predict(Catalog(self.bus), cache, body, limits.models)
         routes = [Route("/api/v1/openapi.json", _described, methods=["GET"]), *predict.routes()]
         return Guard(Starlette(routes=routes, exception_handlers={HTTPException: _not_here}), limits)
 

@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -17,6 +16,7 @@ from agents.web.body import Body
 from agents.web.refusal import HEADERS, Refused, refusal
 from contracts.errors import BundleRefused, NotFound, Unavailable
 from contracts.strictjson import loads
+from models.cache import BundleCache
 
 from ..catalog import Catalog, Model, Unknown
 from .messages import BatchRequest, Known, Models, Prediction, Predictions, PredictRequest, Used, Wanted
@@ -30,8 +30,8 @@ M = TypeVar("M", bound=BaseModel)
 class Predict:
     """The routes; ``keep`` bundles stay loaded."""
 
-    def __init__(self, catalog: Catalog, data_dir: Path, body: Body, keep: int) -> None:
-        self._catalog, self._data_dir, self._body, self._keep = catalog, data_dir, body, keep
+    def __init__(self, catalog: Catalog, cache: BundleCache, body: Body, keep: int) -> None:
+        self._catalog, self._cache, self._body, self._keep = catalog, cache, body, keep
         self._loaded: OrderedDict[str, Predictor] = OrderedDict()
         self._loading = anyio.Lock()
 
@@ -100,11 +100,10 @@ class Predict:
             return model, self._loaded[model.bundle]
 
     def _load(self, digest: str) -> "Predictor":
-        from models.cache import BundleCache
         from models.prediction import Predictor
 
         try:
-            return Predictor.of(BundleCache(self._data_dir).get(digest))
+            return Predictor.of(self._cache.get(digest))
         except NotFound as error:
             raise Refused(
                 404, str(error.args[0]), "`tocsin models ls` lists what there is", "unknown bundle"

@@ -34,6 +34,7 @@ from contracts.settings import AgentSettings
 
 from ..drained import drained
 from ..options import Loaded
+from .watched import Row, Watched
 
 #: Neither the name of a file nor its folder reaches a detector: every file is this asset, of this source.
 ASSET, SOURCE = "machine", "file"
@@ -54,8 +55,11 @@ class Found:
     values     channel -> positions and values of the accepted readings
     scores     channel -> positions and scores, where they are written
     alarms     begin and end (not included) of each anomaly that is reported, ns
+    reasons    begin of an anomaly -> what was said of it
     changes    times of changes of level, ns
     channels   all that were acquired
+    heard      those with accepted readings, by first appearance
+    rows       what was said of each row, where a detector judges rows
     """
 
     channels: list[str] = field(default_factory=list)
@@ -63,7 +67,10 @@ class Found:
     values: dict[str, Column] = field(default_factory=dict)
     scores: dict[str, Column] = field(default_factory=dict)
     alarms: list[tuple[int, int]] = field(default_factory=list)
+    reasons: dict[int, str] = field(default_factory=dict)
     changes: list[int] = field(default_factory=list)
+    heard: list[str] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
 
     @property
     def several(self) -> bool:
@@ -79,7 +86,7 @@ class Bench:
         self.judges_assets = "assets" in loaded.settings.agents
         full = Topology.of(loaded.settings, loaded.file, only=("",))
         self.placed = [item for item in full.placed if isinstance(item.part, Processor)]
-        full.prepare(self.placed, Context(agent="", data_dir=data_dir, live=False))
+        full.prepare(self.placed, Context(agent="", data_dir=data_dir, live=False, models=self.settings.models))
 
     def run(self, path: Path, *, whole: bool = True) -> Found:
         """Read the file to its end; ``whole``: of several channels, what is said of all of them together.
@@ -103,9 +110,23 @@ class Bench:
     def _part(self, agent: str) -> Part | None:
         return next((item.part for item in self.placed if item.agent == agent), None)
 
+    def _watched(self) -> Watched | None:
+        """The detector that judges rows, if there is one, its answers of former files forgotten."""
+        part: Any = self._part("assets")
+        if part is None:
+            return None
+        # Nothing but a backtest looks at it, and it changes nothing.
+        watched = part._model = Watched(getattr(part._model, "model", part._model))
+        return watched
+
+    @property
+    def row_threshold(self) -> float:
+        """Scores of rows from here on are alarms."""
+        return float(getattr(getattr(self._part("assets"), "_model", None), "threshold", 0.5))
+
     async def _run(self, path: Path, whole: bool) -> Found:
         source = Placed("acquisition", SOURCE, CsvFile(path=path, zone="UTC", asset=ASSET))
-        topology, bus = Topology([source, *self.placed]), MemoryBus(1)
+        topology, bus, watched = Topology([source, *self.placed]), MemoryBus(1), self._watched()
         home = Home(bus, "backtest", self.settings.bus)
         supervisor = Supervisor(home, topology, topology.placed, live=False)
         async with anyio.create_task_group() as group:
@@ -117,7 +138,9 @@ class Bench:
             home.stop.set()
         if failures := [source.failure for source in supervisor.sources if source.failure]:
             raise Unavailable(f"{path}: {failures[0]}")
-        return await _collected(bus, path, whole)
+        found = await _collected(bus, path, whole)
+        found.rows = watched.rows(found.times, found.heard) if watched and found.several else []
+        return found
 
 
 async def _collected(bus: MemoryBus, path: Path, whole: bool) -> Found:
@@ -149,6 +172,9 @@ def _read(event: ReadingsEvent, out: Found, values: _Parts, scores: _Parts) -> N
             out.channels += [name for name in names if name not in out.channels]
         case ReadingsAccepted():
             out.times.update(zip(readings.position.tolist(), readings.time.tolist(), strict=True))
+            codes, first = np.unique(readings.code, return_index=True)
+            names = [readings.series[code].channel for code in codes[np.argsort(first)].tolist()]
+            out.heard += [name for name in names if name not in out.heard]
             _part(readings, values)
         case ReadingsScored():
             _part(readings, scores)
@@ -164,6 +190,7 @@ def _found(event: Finding, out: Found, opened: dict[str, int]) -> None:
     match event:
         case AnomalyDetected():
             opened[event.id] = event.time
+            out.reasons.setdefault(event.time, event.reason)
         case AnomalyCleared():
             out.alarms.append((opened.pop(event.cause), event.time))
         case LevelsChanged():

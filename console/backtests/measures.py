@@ -90,14 +90,22 @@ def of_several(table: Table, found: Found, training: int) -> dict[str, Any]:
     }
     out["episodes"] = len(found.alarms)
     times = [found.times.get(number, -FOREVER) for number, _ in table.rows[training:]]
-    marks = table.column("changepoint")
-    if marks is not None:
-        true = [time for time, text in zip(times, marks[training:], strict=True) if is_true(text)]
+    true = true_changes(table, found, training)
+    if true is not None:
         told = [time for time, (_, change) in zip(times, flagged, strict=True) if change]
         out["changes"] = len(true)
         out["changes_found"] = sum(any(0 <= each - time <= CHANGE_NS for each in told) for time in true)
         out["changes_false"] = sum(not any(0 <= each - time <= CHANGE_NS for time in true) for each in told)
     return out
+
+
+def true_changes(table: Table, found: Found, training: int = 0) -> list[int] | None:
+    """Times of the labelled changes behind the training, ns; None without such labels."""
+    marks = table.column("changepoint")
+    if marks is None:
+        return None
+    pairs = zip(table.rows[training:], marks[training:], strict=True)
+    return [found.times.get(number, -FOREVER) for (number, _), text in pairs if is_true(text)]
 
 
 def with_rates(counts: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from . import retention
 from .finding import Finding, ok, skip, warn
 from .redis import Probe
 from .stopped import stopped
+from .unrecorded import lineage
 
 LAG = "log.lag"
 DEAD_LETTERS = "log.dead-letters"
@@ -164,4 +165,4 @@ async def _newest(probe: Probe, ends: dict[Place, int], back: int = 0) -> list[A
     return found
 
 
-CHECKS = (lag, dead_letters, age, stopped, *retention.CHECKS)
+CHECKS = (lag, dead_letters, age, stopped, lineage, *retention.CHECKS)

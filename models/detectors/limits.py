@@ -36,6 +36,7 @@ class Limits(Detector[LimitsState], frozen=True, extra="forbid"):
     """
 
     kind: ClassVar[str] = "limits"
+    revision: ClassVar[int] = 2
     reasons: ClassVar[tuple[str, ...]] = ("", "above the upper limit", "below the lower limit")
     affine: ClassVar[bool] = False
 

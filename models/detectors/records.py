@@ -77,6 +77,7 @@ class Records(Detector[RecordsState], frozen=True, extra="forbid"):
     """
 
     kind: ClassVar[str] = "records"
+    revision: ClassVar[int] = 2
     reasons: ClassVar[tuple[str, ...]] = (
         "",
         "value never seen before",

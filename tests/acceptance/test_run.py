@@ -77,6 +77,17 @@ def test_lineage_leads_from_an_alert_to_readings_model_and_mlflow(finished: Fini
     assert told["environment"]["hash"] == alert["environment"]
 
 
+def test_lineage_leads_from_a_model_to_its_alerts_and_draws_it(finished: Finished) -> None:
+    alert = next(row for row in finished.output if row["type"] == "AnomalyDetected")
+    told = json.loads(tocsin("lineage", alert["bundle"][:20], "--json", "--data-dir", finished.data_dir))
+    wanted = {row["id"] for row in rows(finished.exported) if row.get("bundle") == alert["bundle"]}
+    assert {row["id"] for row in told["alerts"]} == wanted
+    assert told["findings"] == len(wanted)
+    chart = tocsin("lineage", told["models"][0]["name"], "--graph", "--data-dir", finished.data_dir)
+    assert chart.startswith("flowchart LR\n")
+    assert alert["bundle"][:16] in chart
+
+
 def test_the_run_is_there_for_a_plain_mlflow_client(finished: Finished) -> None:
     from mlflow.tracking import MlflowClient
 

@@ -20,7 +20,7 @@ from bus.memory import MemoryBus
 from bus.protocol import Commit, Place
 from bus.redis.refusals import TRANSIENT
 from bus.scan import scan
-from console.checks import clock, configuration, embedded, folder, log, redis, retention, software, tracking
+from console.checks import clock, configuration, embedded, folder, health, log, redis, retention, software, tracking
 from console.checks.configuration import examine
 from console.cli import cli
 from console.options import Choices
@@ -125,6 +125,10 @@ def commands(page: Path) -> list[str]:
     return [found for text in shown + spans(page) for found in re.findall(r"(?:^|[\s(])tocsin ([a-z-].*)", text)]
 
 
+def options_of(command: click.Command) -> set[str]:
+    return {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
+
+
 def wrong_with(command: str) -> str:
     """What the click tree says against a command line; empty when it knows all of it."""
     at: click.Command = cli
@@ -135,7 +139,7 @@ def wrong_with(command: str) -> str:
         if found is None:
             return f"no such command: {command}"
         at = found
-    known = {option for parameter in at.params for option in parameter.opts} | {"--help", "-h"}
+    known = options_of(at) | {"--help", "-h"}
     unknown = [word for word in words if word.startswith("--") and word.partition("=")[0] not in known]
     return f"{command}: no such option: {', '.join(unknown)}" if unknown else ""
 
@@ -160,7 +164,7 @@ def test_options_that_stand_alone_exist(page: Path) -> None:
         command = cli.get_command(context, name)
         assert command is not None
         inner = list(command.commands.values()) if isinstance(command, click.Group) else [command]
-        known |= {option for each in inner for parameter in each.params for option in parameter.opts}
+        known |= {option for each in inner for option in options_of(each)}
     alone = {text.split()[0] for text in spans(page) if text.startswith("--")}
     assert sorted(alone - known) == []
 
@@ -189,7 +193,19 @@ def _sections() -> dict[str, set[str]]:
     defaults = Settings.model_construct()
     return {
         name: set(type(getattr(defaults, name)).model_fields)
-        for name in ("redis", "mlflow", "log", "bus", "archive", "metrics", "tracing")
+        for name in (
+            "redis",
+            "mlflow",
+            "models",
+            "log",
+            "bus",
+            "archive",
+            "metrics",
+            "tracing",
+            "api",
+            "health",
+            "training",
+        )
     }
 
 
@@ -233,6 +249,7 @@ def test_every_check_of_the_doctor_has_a_heading() -> None:
     checks |= {folder.DATA_DIR, folder.PERMISSIONS, folder.DISK, retention.CHECK, embedded.SERVER, embedded.ORPHANS}
     checks |= {f"redis.{check.__name__}" for check in redis.CHECKS}
     checks |= {f"log.{check.__name__}".replace("_", "-") for check in log.CHECKS}
+    checks |= set(health.NAMES)
     assert sorted(checks - set(headings(TROUBLE))) == []
 
 

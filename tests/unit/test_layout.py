@@ -107,7 +107,7 @@ def no_pickle(source: Source) -> Iterator[str]:
         if module.partition(".")[0] in PICKLES:
             yield at(source, node, f"import of {module}")
     for node, name in source.calls():
-        if name in ("torch.load", "pandas.read_pickle", "numpy.lib.format.read_array"):
+        if name in ("torch.load", "torch.jit.load", "pandas.read_pickle", "numpy.lib.format.read_array"):
             yield at(source, node, name)
         if name in ("importlib.import_module", "__import__") and node.args:
             first = node.args[0]
@@ -134,6 +134,11 @@ def no_unsafe_yaml(source: Source) -> Iterator[str]:
 
 def no_model_load(source: Source) -> Iterator[str]:
     """mlflow.*.load_model runs code from the model's folder, with pickle forbidden too."""
+    for call, name in source.calls():
+        for keyword in call.keywords:
+            # What makes a model of MLflow one that runs code.
+            if keyword.arg in ("loader_module", "python_model", "code_paths"):
+                yield at(source, call, f"{name} with {keyword.arg}")
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Attribute | ast.Name):
             name = source.dotted(node)
@@ -259,6 +264,9 @@ BROKEN: list[tuple[Rule, str, str]] = [
     (no_model_load, "models/x.py", "import mlflow\nmlflow.pyfunc.load_model('x')"),
     (no_model_load, "models/x.py", "from mlflow.sklearn import load_model as get\nget('x')"),
     (no_model_load, "models/x.py", "import mlflow.pyfunc as p\nf = p.load_model"),
+    (no_model_load, "models/x.py", "import mlflow\nmlflow.pyfunc.log_model('x', loader_module='y')"),
+    (no_pickle, "bus/x.py", "import joblib\njoblib.load('x')"),
+    (no_pickle, "bus/x.py", "import torch\ntorch.jit.load('x')"),
     (no_eval, "bus/x.py", "eval('1')"),
     (no_eval, "bus/x.py", "import builtins\nbuiltins.exec('1')"),
     (ignores_have_reasons, "bus/x.py", "x = 1  # no" + "qa: S101"),

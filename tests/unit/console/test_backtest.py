@@ -2,23 +2,29 @@
 
 import csv
 import json
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
+from console.backtest import SHIPPED, Plan
+from console.backtests.backtesting import Bench
 from console.backtests.measures import read_windows, total
+from console.backtests.sketch import LEFT, ORANGE, RED, WIDTH
 from console.cli import main
 from contracts.errors import Unavailable
 from models.detectors import DETECTORS, score_batch
 
 ROOT = Path(__file__).resolve().parents[3]
 ROWS = 600
+LIMIT = DETECTORS["records"]().threshold
 
 
 def curve(seed: int = 3) -> Any:
@@ -113,15 +119,15 @@ def test_what_is_not_accepted_has_a_row_too(tmp_path: Path, run: Any) -> None:
     found = read(tmp_path / "out" / "one.csv")
     kept = [line.split(",")[0] for line in [*lines[1:], stamp(ROWS)] if line]
     assert [row["timestamp"] for row in found] == kept
-    assert float(found[449]["anomaly_score"]) > 0.473, "one row less than in the data: the blank one"
-    assert max(float(found[row]["anomaly_score"]) for row in (447, 448, 450)) < 0.473
+    assert float(found[449]["anomaly_score"]) > LIMIT, "one row less than in the data: the blank one"
+    assert max(float(found[row]["anomaly_score"]) for row in (447, 448, 450)) < LIMIT
     for row in (9, 19, 29, -1):
         assert float(found[row]["anomaly_score"]) == 0
 
 
 def test_flags_of_several_channels(tmp_path: Path, run: Any) -> None:
     several(tmp_path / "in" / "pump.csv")
-    result, _ = run("--pictures")
+    result, _ = run()
     found = read(tmp_path / "out" / "pump.csv")
     assert list(found[0]) == ["datetime", "anomaly", "changepoint"]
     assert len(found) == ROWS
@@ -135,9 +141,41 @@ def test_flags_of_several_channels(tmp_path: Path, run: Any) -> None:
     assert counts["fp"] == flags[400:].sum() - counts["tp"]
     assert counts["tp"] + counts["fn"] + counts["fp"] + counts["tn"] == ROWS - 400
     assert result["total"]["several_channels"]["f1"] > 0.8
+
+
+def test_a_picture_shows_scores_truth_and_contributions(tmp_path: Path, run: Any) -> None:
+    several(tmp_path / "in" / "pump.csv")
+    result, _ = run("--pictures")
     picture = (tmp_path / "out" / "pump.svg").read_text()
+    root = ElementTree.fromstring(picture)  # noqa: S314 - written a line above
     assert picture.count("<polyline") == 3
-    assert picture.count("#d22") == result["files"]["pump.csv"]["episodes"]
+    said = [title.text or "" for title in root.iter("{http://www.w3.org/2000/svg}title")]
+    assert len(said) == result["files"]["pump.csv"]["episodes"] == 1
+    assert re.match(r"2026-03-01T08:2\d:00Z: b \d+ %", said[0])
+    shapes = [(shape.tag.rpartition("}")[2], dict(shape.attrib)) for shape in root.iter()]
+    lines = [shape for tag, shape in shapes if tag == "line"]
+    assert len([shape for shape in lines if shape["stroke"] == RED]) > 50, "scores over the threshold, row by row"
+    assert len([shape for shape in lines if shape["stroke"] == "#999"]) > 50, "and below it"
+    assert len([shape for shape in lines if "stroke-dasharray" in shape]) == 2, "labelled changes"
+    bars = [shape for tag, shape in shapes if tag == "rect" and shape["fill"] == ORANGE and shape["height"] == "6.0"]
+    first = min(float(shape["x"]) for shape in bars)
+    assert first == pytest.approx(LEFT + (WIDTH - LEFT - 10) * 500 / (ROWS - 1), abs=20)
+    assert {"labelled", "alarm"} <= {shape.text for shape in root.iter("{http://www.w3.org/2000/svg}text")}
+
+
+def test_rows_are_those_that_are_reported(tmp_path: Path) -> None:
+    """What is drawn of a row is what the detector told in the pipeline; a second file begins anew."""
+    several(tmp_path / "pump.csv")
+    bench = Bench(Plan(tmp_path, tmp_path, SHIPPED).loaded(), tmp_path)
+    for _ in range(2):
+        found = bench.run(tmp_path / "pump.csv")
+        over = [row for row in found.rows if row.score >= bench.row_threshold]
+        assert len(found.rows) == ROWS
+        assert [row.time for row in found.rows] == list(found.times.values())
+        assert over[0].time == found.alarms[0][0]
+        assert {f"{name} {round(100 * share)} %" for name, share in over[0].shares.items()} == set(
+            found.reasons[over[0].time].split(", ")
+        )
 
 
 def test_no_label_and_no_name_reaches_a_detector(tmp_path: Path, run: Any) -> None:
@@ -151,6 +189,21 @@ def test_no_label_and_no_name_reaches_a_detector(tmp_path: Path, run: Any) -> No
     assert len(result["files"]) == 4
     assert len(outputs) == 1
     assert result["files"]["x/c.csv"] == {}
+
+
+def test_no_label_name_or_date_reaches_a_detector_of_one_channel(tmp_path: Path, run: Any) -> None:
+    """The same values with labels, under another name, in another year: the same scores."""
+    single(tmp_path / "in" / "one.csv", curve())
+    stamped = [line.replace("2026-03", "2019-07") for line in (tmp_path / "in" / "one.csv").read_text().splitlines()]
+    labels = ["anomaly", *(str(int(row == 300)) for row in range(ROWS))]
+    for name, column in (("realAnomaly/at-450.csv", labels), ("b.csv", [""] * (ROWS + 1))):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("\n".join(f"{line},{label}".rstrip(",") for line, label in zip(stamped, column, strict=True)))
+    result, _ = run()
+    assert list(result["files"]) == ["b.csv", "one.csv", "realAnomaly/at-450.csv"]
+    scores = {tuple(row["anomaly_score"] for row in read(tmp_path / "out" / name)) for name in result["files"]}
+    assert len(scores) == 1
 
 
 def test_a_prefix_is_answered_as_in_the_whole(tmp_path: Path, run: Any) -> None:
@@ -173,10 +226,10 @@ def test_windows_are_counted(tmp_path: Path, run: Any) -> None:
     labels.write_text(json.dumps({"one.csv": [[stamp(440), stamp(460)], [stamp(590), stamp(599)]]}))
     result, _ = run("--labels", str(labels))
     scores = [float(row["anomaly_score"]) for row in read(tmp_path / "out" / "one.csv")]
-    outside = sum(s >= 0.473 for row, s in enumerate(scores) if not (440 <= row <= 460 or row >= 590))
+    outside = sum(s >= LIMIT for row, s in enumerate(scores) if not (440 <= row <= 460 or row >= 590))
     counts = result["files"]["one.csv"]
     assert (counts["windows"], counts["false_alarms"]) == (2, outside)
-    assert counts["detected"] == 1 + any(s >= 0.473 for s in scores[590:])
+    assert counts["detected"] == 1 + any(s >= LIMIT for s in scores[590:])
     assert counts["days"] == pytest.approx((599 - 20 - 9) / 1440, abs=1e-3)
 
 

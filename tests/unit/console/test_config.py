@@ -60,7 +60,15 @@ def test_what_we_ship_has_no_errors(run: Any, file: Path) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert {path.stem for path in SHIPPED} == {"default", "plant", "files", "follow", "external-servers", "bearing"}
+    assert {path.stem for path in SHIPPED} == {
+        "default",
+        "plant",
+        "files",
+        "follow",
+        "external-servers",
+        "bearing",
+        "training",
+    }
 
 
 def test_every_error_is_listed_at_once_with_its_line(run: Any, tmp_path: Path) -> None:

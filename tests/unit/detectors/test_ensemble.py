@@ -79,7 +79,8 @@ def test_the_reason_names_the_member(within: int) -> None:
 @pytest.mark.parametrize("cut", [1, 7, 64])
 def test_the_cut_of_batches_changes_nothing(cut: int) -> None:
     """Also with members that are heard for a while, and with a state that goes through bytes."""
-    settings = {"members": [LOW, MAD, {"kind": "records"}], "combine": "agree", "agree": 2, "within": 6}
+    records = {"kind": "records", "parameters": {"threshold": 0.3}}
+    settings = {"members": [LOW, MAD, records], "combine": "agree", "agree": 2, "within": 6}
     detector = Ensemble.model_validate(settings)
     rng, state = np.random.default_rng(2), detector.start()
     rows, values = rng.integers(0, 3, 900), rng.normal(0, 2, 900)

@@ -177,6 +177,37 @@ def test_a_constant_stream_is_silent(detector: Detector[Any], value: float) -> N
         assert not alone(detector, np.full(ROWS, value)).score.any()
 
 
+@pytest.mark.parametrize("times", ["irregular", "gaps", "another year", "all at once"])
+def test_when_readings_come_says_nothing(detector: Detector[Any], times: str) -> None:
+    """Irregular sampling, gaps of days, another date: the same scores, from all that do not ask for the time of day."""
+    rng, values = np.random.default_rng(4), streams()[0]
+    spacing = np.full(ROWS, 1_000_000_000)
+    if times == "irregular":
+        spacing = rng.integers(1, 10**11, ROWS)
+    elif times == "gaps":
+        spacing[[100, 333, 590]] = 5 * 86_400 * 10**9
+    elif times == "all at once":
+        spacing[:] = 0
+    at = np.cumsum(spacing) + (30 * 365 * 86_400 * 10**9 if times == "another year" else 0)
+    found = scored(detector, np.zeros(ROWS, np.int64), at, values)
+    assert np.isfinite(found.score).all()
+    if type(detector).kind != "seasonal":
+        assert same(found, alone(detector, values))
+
+
+def test_a_seasonal_profile_knows_its_hour_after_a_gap() -> None:
+    """Irregular readings with a gap of days in them: what is usual at an hour stays so, what is not is found."""
+    rng = np.random.default_rng(5)
+    hour = np.sort(rng.uniform(0, 24 * 60, 6000))
+    hour[3000:] += 24 * 9 + 7
+    values = 10 * np.sin(hour * 2 * np.pi / 24) + rng.normal(0, 0.3, 6000)
+    odd = int(np.flatnonzero((hour % 24 > 5) & (hour % 24 < 7))[-20])
+    values[odd] = -8.0  # usual at 18 h, at 6 h it is not
+    detector = DETECTORS["seasonal"]()
+    found = scored(detector, np.zeros(6000, np.int64), (hour * 3600e9).astype(np.int64), values)
+    assert np.flatnonzero(found.score >= detector.threshold).tolist() == [odd]
+
+
 def test_one_huge_value(detector: Detector[Any]) -> None:
     """A huge value is an alarm itself; nothing overflows then or later."""
     values = streams()[0].copy()

@@ -78,6 +78,28 @@ def test_distance_is_to_the_nearest_value_within_a_share_of_the_range() -> None:
     assert state.kept.max() <= nearest.ROOM - 2
 
 
+@pytest.mark.parametrize("height", [2, 7, 60, 300])
+def test_values_looked_up_together_are_those_looked_up_one_by_one(height: int) -> None:
+    """Where many series keep something at once, and often; at grids, where little is new; with the rows mixed."""
+    rng, rows = np.random.default_rng(2), np.array([4, 0, 3, 1])
+    values = np.cumsum(rng.normal(size=(900, 4)), axis=0)
+    values[:, 1] = np.round(values[:, 1])
+    values[:, 2] = np.exp(np.abs(values[:, 2]) / 3)
+    one, many = (nearest.Net(series=0, **nearest.empty()) for _ in range(2))
+    for state in (one, many):
+        Records().grow(state, 5)  # type: ignore[arg-type]  # a state of the tests' own
+    for start in range(0, 900, height):
+        part = values[start : start + height]
+        steps = [
+            nearest.novelty(one, rows, np.full(4, start + i == 0), row[None]) for i, row in enumerate(part)
+        ]  # fmt: skip
+        found = nearest.novelty(many, rows, np.full(4, start == 0), part)
+        for each, together in zip(zip(*steps, strict=True), found, strict=True):
+            assert np.concatenate(each).tobytes() == together.tobytes()
+        for name, array, _ in one.arrays():
+            assert array.tobytes() == getattr(many, name).tobytes(), name
+
+
 def test_one_absurd_value_does_not_stretch_the_range() -> None:
     """The range leaves out the outermost value on each side."""
     state = nearest.Net(series=0, **nearest.empty())

@@ -1,10 +1,12 @@
 """The parts that validity rests on: bets of mean 1, exactly uniform ranks, independent hashes."""
 
 import numpy as np
+import pytest
 
 from models.drift import DriftTest
-from models.drift.bets import DEPENDENCE, LEVELS, RECORDS, SLOTS, book
+from models.drift.bets import DEPENDENCE, LEVELS, RECORDS, SLOTS, WEIGHTS, book
 from models.drift.chance import uniform
+from models.drift.knots import BLOCK, BLOCKS, CLASSES, counted_below
 from models.drift.panel import TESTED
 from models.drift.ranking import Ranks, rank
 from models.drift.residuals import Residuals
@@ -73,3 +75,23 @@ def test_hashes_look_uniform_and_uncorrelated() -> None:
     assert abs(float(np.mean((u[0, 1:] - 0.5) * (u[0, :-1] - 0.5)))) < 0.0025
     assert u.min() >= 0
     assert u.max() < 1
+
+
+@pytest.mark.parametrize("t", [1, 2, 7, 24, 25, 60])
+def test_counts_below_a_class_are_those_of_the_definition(t: int) -> None:
+    """Whichever way is taken: a block for each reading, or the sums of all classes."""
+    rng, rows = np.random.default_rng(4), Rows.of(np.array([0, 2, 3]))
+    fine = rng.poisson(3, (5, BLOCK * BLOCKS)).astype(np.uint16)
+    coarse = fine.reshape(5, BLOCKS, BLOCK).sum(axis=2).astype(np.uint16)
+    cls = rng.integers(0, CLASSES, (3, t))
+    cls[:, 0] = 0, CLASSES - 1, BLOCK
+    low, same = counted_below(fine, coarse, rows, cls)
+    for i, row in enumerate((0, 2, 3)):
+        assert low[i].tolist() == [int(fine[row, :at].sum()) for at in cls[i]]
+        assert same[i].tolist() == [int(fine[row, at]) for at in cls[i]]
+
+
+def test_what_all_bets_are_below_their_mean_is_below() -> None:
+    """The evidence is added up for the series alone that come near their limit: the weights may not exceed 1."""
+    assert 0.98 < WEIGHTS.sum() <= 1 + 1e-12
+    assert (WEIGHTS >= 0).all()

@@ -16,7 +16,8 @@ LIMITS = HealthSettings(floors={"r2": 0.8})
 def runs(*ages_h: float, plan: str = "pumps", seconds: float = 60, **more: Any) -> list[Run]:
     """Finished trainings that began so long ago."""
     began = [NOW - int(age * HOUR) for age in ages_h]
-    return [Run(plan, "FINISHED", at, at + int(seconds * 1000), more.get("metrics", {})) for at in began]
+    metrics = {"seconds": seconds, **more.get("metrics", {})}
+    return [Run(plan, "FINISHED", at, at + 900, metrics) for at in began]
 
 
 def with_metric(*values: float) -> list[Run]:

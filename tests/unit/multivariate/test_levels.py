@@ -136,14 +136,58 @@ def test_one_huge_value_is_over_soon(row: int) -> None:
     assert found[BEGIN + 20 : END, 1].all()
 
 
+def test_the_score_is_over_the_threshold_as_long_as_an_alarm_is_on() -> None:
+    found = scores(pump())
+    assert ((found[:, 0] >= 0.5) == (found[:, 1] == 1)).all()
+    assert 150 < found[:, 1].sum() < 250
+
+
+def test_all_judges_begin_an_alarm_and_two_go_on() -> None:
+    detector = Levels()
+    state = detector.start()
+    detector.grow(state, CHANNELS)
+    members = np.arange(CHANNELS)
+    rows, seen, on = pump(), set(), False
+    rows[410:, 0] += np.repeat(np.random.default_rng(9).normal(0, 1.2, 69), 10)
+    for row in rows:
+        said = detector.judge(state, 0, members, members, row)
+        with_one = int((state.since[0] >= 0).sum())
+        seen.add((on, with_one))
+        on = with_one == 3 if not on else with_one >= 2
+        assert said.alarm == on
+    assert {(False, 2), (False, 3), (True, 1), (True, 2)} <= seen, "each case occurred"
+
+
+def test_what_drifts_slowly_widens_its_scale() -> None:
+    """A drift that the training does not show: six standard deviations in 1,500 rows."""
+    rows = np.random.default_rng(2).normal(0, 1, (2_200, 3))
+    rows[400:, 0] += np.minimum(np.arange(1_800) / 250, 6)
+    rows[2_100:, 0] += 8
+    alarm = scores(rows)[:, 1]
+    assert alarm[:2_100].mean() < 0.02
+    assert alarm[2_110:].all(), "a fault is found in it nevertheless"
+
+
+def test_what_does_not_come_back_all_the_way_is_told_once() -> None:
+    """Two channels in a fault, one ten times as far as the other; they come to rest off their old places."""
+    rows = np.random.default_rng(4).normal(0, 1, (1_400, 3))
+    rows[700:900] += [200, 20, 0]
+    rows[900:] += [2, 1.5, 0]
+    said, _ = told(rows)
+    assert [row // 10 for row, each in enumerate(said) if each.began] == [70]
+    (ended,) = (row for row, each in enumerate(said) if each.ended)
+    assert 900 < ended < 920
+
+
 def test_slow_drift_is_followed_and_a_fault_is_not() -> None:
     rng = np.random.default_rng(2)
     rows = rng.normal(0, 1, (6_000, 3))
     rows[:, 0] += np.linspace(0, 4, 6_000)
     rows[5_000:, 1] += 4
-    alarm = scores(rows)[:, 1]
+    alarm = scores(rows, longest=2_000)[:, 1]
     assert alarm[:5_000].mean() < 0.01
     assert alarm[5_010:].all()
+    assert scores(rows)[5_010:5_500, 1].all(), "the shipped ones stand still, too, until it is the new normal"
 
 
 def test_what_lasts_becomes_the_new_normal() -> None:

@@ -1,0 +1,1 @@
+"""What ``tocsin train`` does: reading the past, training, telling MLflow and the log."""
