@@ -16,17 +16,17 @@ _LOOK_S = 0.4
 
 
 class ChoreRunner:
-    """Runs a chore while the lease on its home partition is ours; the leases on the others mean nothing."""
+    """Runs a chore while the lease on its home partition is ours."""
 
     def __init__(self, home: Home, name: str, chore: Chore) -> None:
         self.home, self.name, self.chore = home, name, chore
         self.partition = home.home_partition(name)
-        self._ownership = Ownership(home, name)
+        self._ownership = Ownership(home, name, [self.partition])
         self._backoff = Backoff(home.settings.backoff_s, home.settings.backoff_max_s)
 
     async def run(self) -> None:
         """Tend until everything stops."""
-        self._ownership = Ownership(self.home, self.name)
+        self._ownership = Ownership(self.home, self.name, [self.partition])
         with single_error():
             async with anyio.create_task_group() as group:
                 # A look may take longer than a lease.

@@ -5,6 +5,7 @@ lease, as seen on our own monotonic clock, is taken for dead, and so are its lea
 takes a lease over gets a larger fencing token, and the commits of the former owner are refused.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,10 +40,11 @@ class Changes:
 
 
 class Ownership:
-    """The leases of one task in this process."""
+    """The leases of one task in this process; of all partitions, or ``only`` of some."""
 
-    def __init__(self, home: Home, task: str) -> None:
+    def __init__(self, home: Home, task: str, only: Sequence[int] | None = None) -> None:
         self.home, self.task = home, task
+        self._partitions = tuple(range(home.bus.partitions) if only is None else only)
         self.held: dict[int, int] = {}
         self._leases: dict[int, _Sighting] = {}
         self._members: dict[str, _Sighting] = {}
@@ -78,7 +80,7 @@ class Ownership:
             token = await self._try(partition, now)
             if token is not None:
                 self.held[partition] = changes.gained[partition] = token
-        self._plan(now, eager=len(self.held) < self.home.bus.partitions)
+        self._plan(now, eager=len(self.held) < len(self._partitions))
         return changes
 
     def _plan(self, now: float, *, eager: bool) -> None:
@@ -119,7 +121,7 @@ class Ownership:
             if self._fresh(self._members, owner, beat, now) or owner == self.home.owner
         }
         self._silent, self._alive = set(beats) - alive, alive
-        return -(-self.home.bus.partitions // max(1, len(alive)))
+        return -(-len(self._partitions) // max(1, len(alive)))
 
     async def _forget(self, beats: dict[str, str], now: float) -> None:
         """Members that are long dead are not to be looked at for ever."""
@@ -139,9 +141,10 @@ class Ownership:
 
     def _wanted(self) -> list[int]:
         # Members begin at different places, so that they do not all ask for the same partition first.
-        count = self.home.bus.partitions
+        count = len(self._partitions)
         start = self.home.home_partition(f"{self.home.owner} {self.task}")
-        return [number for i in range(count) if (number := (start + i) % count) not in self.held]
+        turned = (self._partitions[(start + i) % count] for i in range(count))
+        return [number for number in turned if number not in self.held]
 
     async def _try(self, partition: int, now: float) -> int | None:
         bus, owner = self.home.bus, self.home.owner

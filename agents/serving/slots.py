@@ -14,7 +14,7 @@ from .scorer import Scorer
 from .stretch import Scored, Stretch, Waiting
 
 #: A bundle is measured over so many readings of a partition.
-EVERY = 10_000
+EVERY = 1_000
 #: Scores are counted in so many equal bins from 0 to 1.
 BINS = 20
 

@@ -77,7 +77,7 @@ def site() -> Iterator[Site]:
             "agents": {
                 "acquisition": {"sources": {"grow": source}},
                 "validation": {},
-                "anomaly": {"detector": "ewma"},
+                "anomaly": {"detector": "ewma", "clear_after": 1},
                 "notification": {"sinks": {"file": {"kind": "file", "path": "alerts.jsonl"}}},
                 "coordinator": {},
             },
@@ -98,8 +98,8 @@ def site() -> Iterator[Site]:
 
 
 def test_a_canary_decides_for_its_assets_and_its_guard_ends_it(site: Site) -> None:
-    """A model that alarms at everything; those who are not in the share never hear of it."""
-    bad = site.bundle("ewma", threshold=0.05)
+    """A model that alarms at every tenth reading; assets that are not in the share never hear of it."""
+    bad = site.bundle("limits", high=20.9)
     guards = ("--guard", "alert_ratio=3", "--guard", "least_readings=1000")
     tocsin("rollout", "start", "anomaly", "--model", bad, "--mode", "canary", "--share", "50", *guards, *site.where)
     tocsin("rollout", "start", "anomaly", "--model", bad, *site.where, code=78)
