@@ -45,6 +45,8 @@ class Context:
     """Where bundles come from, and whom they are accepted from."""
     endless: tuple[str, ...] = ()
     """The sources that go on for ever."""
+    partitions: int = 1
+    """Into how many parts the log is split: a processor sees the assets of one of them."""
     program: Program | None = None
     """For chores whose work needs a process of its own; None where there is no command line."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from contracts.errors import ConfigError
-from contracts.events import EVENTS, AnyEvent, ModelServed, ReadingsAcquired
+from contracts.events import EVENTS, AnyEvent, DriftAcknowledged, ModelServed, ReadingsAcquired
 from contracts.settings import AgentSettings, Settings, problems
 from contracts.yamlfile import YamlFile
 
@@ -22,6 +22,7 @@ KINDS = {
     "anomaly": "agents.anomaly:Anomaly",
     "assets": "agents.anomaly:Assets",
     "drift": "agents.drift:Drift",
+    "concept": "agents.concept:Concept",
     "notification": "agents.notification:Notification",
     "coordinator": "agents.coordinator:Coordinator",
 }
@@ -38,11 +39,16 @@ class Placed:
     part: Part
 
 
+#: That models change in a stream, or drifts are acknowledged, is no reason to read it where nobody writes the rest.
+_ASIDE: set[type[AnyEvent]] = {ModelServed, DriftAcknowledged}
+
+
 @dataclass(frozen=True)
 class Topology:
     """All parts of the configuration; a process may run some of them."""
 
     placed: Sequence[Placed]
+    partitions: int = 1
 
     @classmethod
     def of(cls, settings: Settings, file: YamlFile, only: Sequence[str] = ()) -> "Topology":
@@ -63,7 +69,7 @@ class Topology:
                 wrong += [f"{file.place(('agents', name))}: {text}" for text in error.problems]
             else:
                 found += _named(name, part)
-        topology = cls(found)
+        topology = cls(found, settings.bus.partitions)
         if not wrong:
             unfed = [(item, text) for item, text in topology.unfed() if not only or item.agent in only]
             wrong = [f"{file.place(('agents', item.agent))}: {text}" for item, text in unfed]
@@ -82,8 +88,7 @@ class Topology:
 
     def inputs(self, part: Part) -> list[str]:
         """The streams that a part reads and somebody writes."""
-        # That models change in a stream is no reason to read it where nobody writes what they score.
-        written = self.writers().keys() - {ModelServed}
+        written = self.writers().keys() - _ASIDE
         return sorted({kind.stream for kind in part.reads() if kind in written})
 
     def unfed(self) -> Iterator[tuple[Placed, str]]:
@@ -91,7 +96,7 @@ class Topology:
         for item in self.placed:
             reads = item.part.reads()
             if reads and not self.inputs(item.part):
-                names = " or ".join(kind.__name__ for kind in reads)
+                names = " or ".join(kind.__name__ for kind in reads if kind not in _ASIDE)
                 yield item, f"agents.{item.agent}: {item.name} reads {names}, which no enabled agent writes"
 
     def tasks(self) -> list[str]:
@@ -148,7 +153,7 @@ class Topology:
     def prepare(self, placed: Sequence[Placed], context: Context) -> None:
         """Let parts load what they need."""
         for item in placed:
-            item.part.prepare(replace(context, agent=item.agent, endless=self.endless))
+            item.part.prepare(replace(context, agent=item.agent, endless=self.endless, partitions=self.partitions))
 
 
 def _named(agent: str, part: Part) -> list[Placed]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from contracts.errors import CorruptEvent
-from contracts.frames import Frame
+from contracts.frame import Frame
 
 
 class Place(NamedTuple):

@@ -18,7 +18,7 @@ however events were cut into entries.
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from contracts.frames import Frame
+from contracts.frame import Frame
 
 from .carried import Commit as Commit
 from .carried import Delivery as Delivery

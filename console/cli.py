@@ -27,6 +27,7 @@ COMMANDS = {
     "replay": ("console.replay:replay", "Run a past range again."),
     "dlq": ("console.dlq:dlq", "List dead letters, and decide what becomes of them."),
     "train": ("console.train:train", "Train detectors on a past range, compare them, publish the best."),
+    "drift": ("console.drift:drift", "Answer a drift: known, put right, or meant so."),
     "lineage": ("console.lineage:lineage", "Explain an alert, back to its raw readings."),
     "models": ("console.models:models", "List published models, check them, promote or roll back."),
     "rollout": ("console.rollout:rollout", "Try a model beside the one that serves."),

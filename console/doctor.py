@@ -1,6 +1,7 @@
 """tocsin doctor: look at everything that has to work, and say what is wrong, why, and how to mend it."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import anyio
@@ -84,9 +85,9 @@ async def _local(scene: Scene, *, readable: bool) -> list[Finding]:
     found = [await _guarded(check.__name__, in_thread(check), scene.limits.timeout_s) for check in chosen]
     if scene.quick or not readable:
         return found
-    for check in (health.trainings, health.growth):
-        found += await _each(check.__name__, in_thread(check), scene.limits.timeout_s)
-    return found
+    trainings = partial(health.trainings, mlflow=found[-1].status != "fail")
+    found += await _each("trainings", in_thread(trainings), scene.limits.timeout_s)
+    return [*found, *await _each("growth", in_thread(health.growth), scene.limits.timeout_s)]
 
 
 async def _redis(scene: Scene) -> list[Finding]:

@@ -100,8 +100,13 @@ def show(loaded: Loaded, name: str, which: str, as_json: bool) -> None:
 @click.argument("which", default="production")
 @json_option
 def verify(loaded: Loaded, name: str, which: str, as_json: bool) -> None:
-    """Download a version of NAME, by its number or an alias, and check everything, golden vectors included."""
-    found = _promotions(loaded).verify(name, which)
+    """Download a version of NAME, by its number or an alias, and check everything, golden vectors included.
+
+    It is in the cache of this machine afterwards, also where it was missing or damaged.
+    """
+    promotions = _promotions(loaded)
+    found = promotions.verify(name, which)
+    promotions.registry.fetch(name, found["version"])
     if as_json:
         emit(found)
         return

@@ -16,7 +16,7 @@ from contracts.settings import Settings
 from models.bundle import opened
 from models.stores import cache_of
 
-from .backups import contents
+from .backups import contents, versions
 from .backups.contents import Contents
 from .backups.returning import Returning
 from .host import Host
@@ -34,8 +34,8 @@ _FAILED = 1
 def restore(loaded: Loaded, folder: Path, dry_run: bool, as_json: bool) -> int:
     """Check the backup in FOLDER, and bring it back into an empty data directory (and server, with --redis).
 
-    Nothing is written before every digest was checked. Afterwards every model is checked again where it is now, its
-    golden vectors included. Exit code 1 when one of them cannot be served.
+    Nothing is written before every digest was checked. Afterwards every bundle, and every version of the registry, is
+    checked again where it is now, its golden vectors included. Exit code 1 when one of them cannot be served.
     """
     found = contents.read(folder)
     if found.partitions != loaded.settings.bus.partitions:
@@ -45,13 +45,14 @@ def restore(loaded: Loaded, folder: Path, dry_run: bool, as_json: bool) -> int:
     with _shown("checking", found.size) as told:
         returning.verify(told)
     models: list[dict[str, Any]] = []
+    published: list[dict[str, Any]] = []
     if not dry_run:
         with _shown("restoring", found.size) as told:
             returning.files(told)
             anyio.run(_log, returning, told, backend_options={"use_uvloop": True})
-        models = list(_models(loaded.settings))
-    _tell(found, models, dry_run, as_json)
-    return _FAILED if any(model["problem"] for model in models) else 0
+        models, published = list(_models(loaded.settings)), list(versions.checked(loaded.settings))
+    _tell(found, models, published, dry_run, as_json)
+    return _FAILED if any(each["problem"] for each in (*models, *published)) else 0
 
 
 async def _log(returning: Returning, told: Callable[[str, int], None]) -> None:
@@ -81,9 +82,11 @@ def _models(settings: Settings) -> Iterator[dict[str, Any]]:
         yield {"bundle": digest, "name": name, "problem": problem}
 
 
-def _tell(found: Contents, models: list[dict[str, Any]], dry_run: bool, as_json: bool) -> None:
+def _tell(
+    found: Contents, models: list[dict[str, Any]], published: list[dict[str, Any]], dry_run: bool, as_json: bool
+) -> None:
     about = {"made": found.made, "log": found.identity, "events": sum(found.ends.values()), "files": len(found.files),
-             "bytes": found.size, "models": models, "dry_run": dry_run}  # fmt: skip
+             "bytes": found.size, "models": models, "versions": published, "dry_run": dry_run}  # fmt: skip
     if as_json:
         document(about)
         return
@@ -91,10 +94,11 @@ def _tell(found: Contents, models: list[dict[str, Any]], dry_run: bool, as_json:
 
     if models:
         table = Table(box=None, padding=(0, 2))
-        for heading in ("model", "bundle", ""):
+        for heading in ("model", "version", "bundle", ""):
             table.add_column(heading)
-        for model in models:
-            table.add_row(model["name"], model["bundle"][:16], model["problem"] or "verified")
+        for row in (*models, *published):
+            fine = "verified" if row.get("verified", True) else "its publisher never finished it"
+            table.add_row(row["name"], row.get("version", ""), row["bundle"][:16], row["problem"] or fine)
         tables().print(table)
     what = "the backup is whole" if dry_run else "restored"
     say(f"{what}: {about['events']:,} events of log {found.identity}, {found.size / 1e6:,.1f} MB, as of {found.made}")

@@ -33,7 +33,7 @@ class Candidate(BaseModel):
 class Guard(BaseModel):
     """What ends a rollout by itself. A guard that is not stated does not guard; ratios are candidate over champion."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     alert_ratio: float | None = Field(default=None, gt=0, description="most alerts per reading, as a ratio")
     score_shift: float | None = Field(default=None, gt=0, le=1, description="largest distance of the score histograms")

@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from .concept import PrecisionFell as PrecisionFell
+from .concept import ScoresDrifted as ScoresDrifted
 from .deployments import AlertLabelled as AlertLabelled
 from .deployments import Candidate as Candidate
 from .deployments import Guard as Guard
@@ -23,6 +25,8 @@ from .deployments import RolloutChanged as RolloutChanged
 from .deployments import ShadowFound as ShadowFound
 from .deployments import TrainingFailed as TrainingFailed
 from .deployments import TrainingRequested as TrainingRequested
+from .drifting import DriftAcknowledged as DriftAcknowledged
+from .drifting import DriftReferenced as DriftReferenced
 from .event import AnyEvent as AnyEvent
 from .event import Event as Event
 from .event import ReadingsEvent as ReadingsEvent
@@ -141,7 +145,9 @@ class DriftDetected(Finding):
     """The distribution of a series is no longer that of its reference."""
 
     stream: ClassVar[str] = "drift"
-    kind: str = Field(description="mean, spread, tail, shape, dependence, ramp; or the sensor fault")
+    kind: str = Field(
+        description="mean, spread, tail, shape, dependence, ramp, correlation; the sensor fault; skew, season or new asset"
+    )
     direction: Literal["up", "down", "none"]
     effect: float = Field(description="size of the change, in ``unit``")
     effect_low: float = Field(description="with about 95 % confidence not less")
@@ -151,6 +157,13 @@ class DriftDetected(Finding):
     evidence_value: float = Field(description="test statistic over its threshold, at least 1")
     reference: str = Field(description="digest of the reference")
     severity: Severity = "warning"
+    observed: str = Field(
+        default="", exclude_if=operator.not_, description="what the test saw, where the kind names a likelier cause"
+    )
+    detail: str = Field(default="", exclude_if=operator.not_, description="why the kind is what it is")
+    part_of: str = Field(
+        default="", exclude_if=operator.not_, description="id of the asset's first drift, where this one adds to it"
+    )
 
 
 class NotificationDue(Event):

@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from bus.protocol import Bus
 from bus.redis.bus import RedisBus
 from bus.redis.connecting import connect
 from tests.clusters import RedisCluster, SentinelTrio, started
+from tests.integration.mlflow_stores import MlflowServer, served
 from tests.servers import KINDS, LiveServer, installed, running
 
 PARTITIONS = 4
@@ -109,6 +111,19 @@ async def bus(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterator
     found = await emptied(live)
     yield found
     await found.close()
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a migrated MLflow store is or will be, to be copied: migrating one takes seconds."""
+    return tmp_path_factory.getbasetemp() / "mlflow-template"
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[MlflowServer]:
+    """An MLflow server that many tests use, each with names of its own; it may be stopped, and has to go on."""
+    with served(tmp_path_factory.mktemp("mlflow"), template) as running:
+        yield running
 
 
 async def emptied(live: LiveServer | RedisCluster) -> RedisBus:

@@ -30,7 +30,7 @@ from ..serving.stretch import Stretch
 from .choice import MODEL, Choice, chosen
 from .episodes import CRITICAL as CRITICAL
 from .episodes import Telling, Walk
-from .sides import Sides
+from .sides import Sides, alone
 from .state import AnomalyState
 from .swapping import in_force, loaded, swapped
 
@@ -55,6 +55,7 @@ class Anomaly(Processor[ReadingsAccepted | ModelServed, Out, AnomalyState]):
     threshold: float | None = Field(default=None, ge=0, le=1, description="empty: the detector's own")
     clear_after: int = Field(default=60, ge=1, description="quiet readings until an anomaly is over")
     scores: bool = Field(default=False, description="write the score of every reading to the log")
+    measure: bool = Field(default=False, description="count scores and alerts all the time, not in rollouts alone")
     choose: dict[str, Choice] = Field(
         default_factory=dict, description="detectors for some series, by a name of your own; the first that fits counts"
     )
@@ -75,7 +76,8 @@ class Anomaly(Processor[ReadingsAccepted | ModelServed, Out, AnomalyState]):
     def parts(self, name: str) -> Mapping[str, Part]:
         if name in self.choose:
             raise ConfigError([f"a choice cannot have the name of its agent: {name!r}"])
-        common = {"clear_after": self.clear_after, "scores": self.scores, "choose": self.choose}
+        same = ("clear_after", "scores", "measure", "choose")
+        common = {field: getattr(self, field) for field in same}
         own = {each: choice.model_dump(exclude={"asset", "channel"}) for each, choice in self.choose.items()}
         return {name: self, **{each: Chosen.model_validate({"name": each, **common, **own[each]}) for each in own}}
 
@@ -150,7 +152,9 @@ class Anomaly(Processor[ReadingsAccepted | ModelServed, Out, AnomalyState]):
         champion = self.scorer_of(state.champion.bundle)
         state.told.make_room(len(state.names))
         scored = state.champion.score(champion, stretch, state.names)
-        if state.candidate is None:
+        if state.candidate is None and self.measure:
+            yield from alone(self, state, scored)
+        elif state.candidate is None:
             for _, report in Walk(scored, Telling(champion), state.told, self.clear_after).events():
                 yield cast(Out, report)
         else:

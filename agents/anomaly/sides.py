@@ -1,5 +1,6 @@
 """Champion and candidate beside each other: who decides for which readings, and what each of them does."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,18 @@ class Sides:
         # What either of them remembers of why is of no use to the other.
         both = Scored(stretch, np.concatenate((one.score, other.score)), np.zeros(len(stretch), np.uint8))
         return both.take(order_of(stretch.by)) if len(other) else one
+
+
+def alone(part: "Anomaly", state: AnomalyState, scored: Scored) -> "Iterator[Any]":
+    """What a champion without a candidate tells, and what is counted of it, in order."""
+    events = Walk(scored, Telling(part.scorer_of(state.champion.bundle)), state.told, part.clear_after).events()
+    alerts = np.array([at for at, event in events if _is_alert(event)], np.int64)
+    counted = Measuring(part.served_as, "champion", "").count(state.champion, scored, alerts)
+    # As with two sides: by what let readings be scored, so that no cut changes the order.
+    by = scored.stretch.by
+    found = [((int(by[at]), at, 0), event) for at, event in events]
+    found += [((int(by[at]), at, 1), told) for at, told in counted]
+    yield from (event for _, event in sorted(found, key=lambda pair: pair[0]))
 
 
 def measured_as(part: "Anomaly", trial: Trial, number: int) -> Measuring:

@@ -9,7 +9,7 @@ from contracts.errors import CorruptEvent
 from contracts.events import Candidate, ModelServed
 
 from ..serving.desired import Served
-from ..serving.slots import Slot
+from ..serving.slots import Measuring, Slot
 from ..serving.stretch import Stretch
 from ..state import outline, restore
 from .sides import chosen_assets, measured_as
@@ -45,6 +45,8 @@ def swapped(part: "Anomaly", event: ModelServed, state: AnomalyState) -> "Iterat
         for number, slot in enumerate((old, trial.slot)):
             yield from measured_as(part, trial, number).rest(slot, event.id)
         known.setdefault(trial.slot.bundle, trial.slot)
+    elif part.measure:
+        yield from Measuring(part.served_as, "champion", "").rest(old, event.id)
     warm = known.pop(event.bundle, None)
     state.champion = warm or Slot.fresh(part.scorer_of(event.bundle))
     state.champion.served, state.candidate = True, None

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 
 from contracts.events import AnyEvent, DriftDetected, ModelTrained, TrainingFailed, TrainingRequested
 from contracts.training import TrainingPlan
+from models.drift.words import FAULTS
 
 _BY = "trainer"
+_NOT_LEARNT = frozenset({*FAULTS, "skew"})
 
 
 @dataclass
@@ -96,4 +98,6 @@ class Requests:
 
     @staticmethod
     def _concerns(drift: DriftDetected, plan: TrainingPlan) -> bool:
-        return plan.on_drift != "never" and plan.covers(drift.asset, drift.channel)
+        # What a sensor's fault or other code has done to readings is nothing to learn from.
+        learnable = drift.kind not in _NOT_LEARNT
+        return plan.on_drift != "never" and learnable and plan.covers(drift.asset, drift.channel)

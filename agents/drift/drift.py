@@ -1,56 +1,35 @@
 """Compares every series with its reference, on raw values, reading by reading."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr
 
-from contracts.events import DriftDetected, Evidence, ReadingsAccepted
-from contracts.instants import DAY
+from contracts.events import DriftAcknowledged, DriftDetected, DriftReferenced, ModelServed, ReadingsAccepted
 from contracts.readings import Readings
 
-from ..numbering import Ints, grown, numbered, ranks
+from ..numbering import Ints, numbered
 from ..parts import Context, Processor
+from ..serving.library import Library
+from .budget import Budget
+from .pairs import agreements
+from .references import acknowledged, bound, served
+from .reporting import Report, Reporting
+from .state import DriftState, Watched
+from .watching import Fed, Watching
 
-_WAYS: dict[int, Literal["up", "down", "none"]] = {1: "up", -1: "down", 0: "none"}
-#: A cadence counts as regular when so many steps are within a tenth of the median.
-_REGULAR = 0.8
-
-
-@dataclass
-class DriftState:
-    """One row per series: the readings of its reference until there are enough, then the test's own state.
-
-    seen      readings so far
-    values    the first readings, float64[series, reference_readings]
-    times     their times, int64[series, reference_readings]
-    origin    ordinal of the series' first reading
-    adopted   whether the reference is fitted, and the test watches
-    """
-
-    test: Any
-    names: dict[str, int] = field(default_factory=dict)
-    seen: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
-    values: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
-    times: Ints = field(default_factory=lambda: np.zeros((0, 0), np.int64))
-    origin: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
-    adopted: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
-
-    def make_room(self, size: int) -> None:
-        """A row for every series that has a number."""
-        if self.values.shape[1] != size:
-            self.values, self.times = np.zeros((0, size)), np.zeros((0, size), np.int64)
-        for name in ("seen", "values", "times", "origin", "adopted"):
-            setattr(self, name, grown(getattr(self, name), len(self.names)))
+_In = ReadingsAccepted | DriftAcknowledged | ModelServed
+Out = DriftDetected | DriftReferenced
 
 
-class Drift(Processor[ReadingsAccepted, DriftDetected, DriftState]):
-    """One report per series: after it the series is silent until somebody says what to compare it with.
+class Drift(Processor[ReadingsAccepted | DriftAcknowledged | ModelServed, DriftDetected | DriftReferenced, DriftState]):
+    """One report per series: after it the series is silent until a DriftAcknowledged says what to compare it with.
 
-    The reference is the series' own first ``reference_readings``; it is never replaced silently.
+    The reference is what the bundle of ``model_of`` brings for the series; where it brings none, the series' own first
+    ``reference_readings``. It is never replaced silently. What several series of an asset show within ``together_h`` is
+    one finding: the first tells it, and the others name it as what they are part of. Faults of sensors stand alone.
     """
 
     # Evidence takes hours: a tenth of a second more does no harm, and leaves the processor to what is waited for.
@@ -59,90 +38,144 @@ class Drift(Processor[ReadingsAccepted, DriftDetected, DriftState]):
     most_readings: ClassVar[int] = 4_096
 
     false_alarms_per_year: float = Field(default=1.0, gt=0, le=1e6, description="per series, while nothing changes")
+    fleet_false_alarms_per_year: float | None = Field(
+        default=None, gt=0, description="in all series together; shared out over partitions and series"
+    )
     reference_readings: int = Field(
         default=1_000, ge=50, le=20_000, description="the first readings of a series; two days or more are best"
     )
+    together_h: float = Field(
+        default=24.0, ge=0, description="drifts of an asset within this event time are one finding"
+    )
+    pairs: int = Field(
+        default=0, ge=0, le=8, description="channels of an asset whose correlations are watched; 0: none"
+    )
+    model_of: str = Field(default="anomaly", description="agent whose model brings the references")
+    bundle_digest: str = Field(default="", description="bundle that brings the references, whatever is served")
 
     _test: Any = PrivateAttr(default=None)
+    _watching: Any = PrivateAttr(default=None)
+    _library: Any = PrivateAttr(default=None)
+    _budget: Any = PrivateAttr(default=None)
+    _name: str = PrivateAttr(default="drift")
     _environment: str = PrivateAttr(default="")
     _feature_set: str = PrivateAttr(default="")
+    _brought: dict[str, Mapping[str, Any]] = PrivateAttr(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The agent's name."""
+        return self._name
+
+    @property
+    def here(self) -> tuple[str, str]:
+        """Feature set and environment of this process."""
+        return self._feature_set, self._environment
 
     def prepare(self, context: Context) -> None:
         from models.drift import DriftTest
         from models.environment import Environment
         from models.features import Identity
+        from models.stores import cache_of
 
         self._test = DriftTest(false_alarms_per_year=self.false_alarms_per_year)
         self._test.warm_up()
+        self._watching = Watching(self._test, self.reference_readings)
+        self._budget = Budget(
+            self.false_alarms_per_year, self.fleet_false_alarms_per_year, context.partitions, self.pairs
+        )
+        self._name = context.agent
+        self._library = Library(cache_of(context.data_dir, context.models))
         self._environment, self._feature_set = Environment.current().hash, Identity().hash
+        self.brought(self.bundle_digest)
 
     def start(self) -> DriftState:
-        return DriftState(self._test.start())
+        return DriftState(Watched(self._test.start()), Watched(self._test.start()))
 
-    def handle(self, event: ReadingsAccepted, state: DriftState) -> Iterator[DriftDetected]:
-        readings = event.readings
-        rows = numbered(state.names, readings)
-        state.make_room(self.reference_readings)
-        nth = ranks(rows)
-        number = state.seen[rows] + nth
-        self._collect(readings, rows, number, state)
-        np.add.at(state.seen, rows, 1)
-        live = np.flatnonzero((number >= self.reference_readings) & state.adopted[rows])
-        alarms = self._test.update_batch(state.test, rows[live], readings.time[live], readings.value[live])
-        for i in range(len(alarms)):
-            yield self._report(
-                readings, int(live[alarms.at[i]]), alarms.entry(i), state, int(number[live[alarms.at[i]]])
-            )
+    def brought(self, digest: str) -> Mapping[str, Any]:
+        """The references that a bundle brings, by series. Raises Unavailable when it cannot be had."""
+        if not digest:
+            return {}
+        if digest not in self._brought:
+            self._brought[digest] = bound(self._library, digest)
+        return self._brought[digest]
 
-    def _collect(self, readings: Readings, rows: Ints, number: Ints, state: DriftState) -> None:
-        early = np.flatnonzero(number < self.reference_readings)
-        if not len(early):
+    def handle(self, event: _In, state: DriftState) -> Iterator[Out]:
+        if isinstance(event, ReadingsAccepted):
+            yield from self._read(event.readings, state)
+        elif isinstance(event, ModelServed):
+            if event.agent == self.model_of:
+                yield from served(self, event, state)
+        elif event.agent in ("", self._name):
+            acknowledged(self, event, state)
+
+    def _read(self, readings: Readings, state: DriftState) -> Iterator[Out]:
+        before = len(state.series.names)
+        rows = numbered(state.series.names, readings)
+        n = len(rows)
+        ordinals = readings.first + np.arange(n, dtype=np.int64)
+        fed = Fed(rows, readings.time, readings.value, ordinals, np.arange(n, dtype=np.int64))
+        state.series.make_room(self.reference_readings)
+        reporting = Reporting(self, readings, state)
+        for part, known in self._budget.stretches(before, rows):
+            if self._budget.fleet is not None and known > before:
+                self._share(state, known)
+            yield from reporting.told(self._judged(readings, fed.part(part), state, before, known))
+            before = max(before, known)
+
+    def _judged(self, readings: Readings, fed: Fed, state: DriftState, before: int, known: int) -> Iterator[Report]:
+        yield from self._welcome(fed, state, before, known)
+        identity = state.identified("", *self.here)
+        outcome = self._watching.feed(state.series, fed, identity, self._budget.rate(known))
+        for index, row in outcome.learned:
+            yield Report(int(fed.spot[index]), 1, "learned", row)
+        for index, alarm in outcome.found():
+            yield Report(int(fed.spot[index]), 2, "drift", alarm["row"], alarm, int(outcome.number[index]))
+        if not self.pairs:
             return
-        state.values[rows[early], number[early]] = readings.value[early]
-        state.times[rows[early], number[early]] = readings.time[early]
-        first = early[number[early] == 0]
-        state.origin[rows[first]] = readings.first + first
-        for row in np.unique(rows[early[number[early] == self.reference_readings - 1]]).tolist():
-            cadence = cadence_of(state.times[row])
-            reference = self._test.fit(state.values[row], cadence, state.times[row] if cadence else None)
-            self._test.adopt(state.test, row, reference)
-            state.adopted[row] = True
+        paired = agreements(readings, fed, outcome.live, state, self.pairs)
+        outcome = self._watching.feed(state.pairs, paired, identity, self._budget.pair_rate(known))
+        for index, alarm in outcome.found():
+            yield Report(int(paired.spot[index]), 3, "pair", alarm["row"], alarm, int(outcome.number[index]))
 
-    def _report(
-        self, readings: Readings, spot: int, alarm: dict[str, Any], state: DriftState, number: int
-    ) -> DriftDetected:
-        series = readings.series[int(readings.code[spot])]
-        row, time = alarm["row"], int(readings.time[spot])
-        origin, begin = int(state.origin[row]), int(state.times[row, 0])
-        # The test counts readings, people want a time: by the series' mean cadence so far.
-        began = min(self.reference_readings + alarm["began"], number)
-        since = begin + (time - begin) * began // max(number, 1)
-        return DriftDetected.of(
-            cause=ReadingsAccepted.row_id(readings.id_of(spot)),
-            time=time,
-            asset=series.asset,
-            channel=series.channel,
-            detector="sequential",
-            bundle="",
-            feature_set=self._feature_set,
-            environment=self._environment,
-            evidence=Evidence(stream=ReadingsAccepted.stream, first=max(origin, 1), last=max(readings.first + spot, 1)),
-            kind=alarm["kind"],
-            direction=_WAYS[alarm["direction"]],
-            effect=alarm["effect"],
-            effect_low=alarm["low"],
-            effect_high=alarm["high"],
-            unit=alarm["unit"],
-            since=since,
-            evidence_value=alarm["evidence"],
-            reference=alarm["reference"],
-        )
+    def _welcome(self, fed: Fed, state: DriftState, before: int, known: int) -> Iterator[Report]:
+        """Give new series the references that the model brings."""
+        brought = self.brought(self.bundle_digest or state.serving)
+        if not brought:
+            return
+        rows, first = np.unique(fed.rows, return_index=True)
+        names = {row: name for name, row in state.series.names.items()}
+        assets = {name.partition("/")[0] for name in brought}
+        met = {names[row].partition("/")[0] for row in range(int(min(before, len(names))))}
+        for at in np.argsort(first).tolist():
+            row = int(rows[at])
+            asset = names[row].partition("/")[0]
+            if row < before:
+                continue
+            if names[row] in brought:
+                self.adopt(state, row, self.bundle_digest or state.serving, brought[names[row]], known)
+            elif asset not in assets | met:
+                yield Report(int(fed.spot[first[at]]), 0, "new asset", row)
+            met.add(asset)
 
+    def adopt(self, state: DriftState, row: int, digest: str, brought: Any, known: int = 0) -> None:
+        """Compare a series with what a bundle brings, from its next reading on."""
+        state.series.begin_again(row, 0)
+        identity = state.identified(digest, *self.here)
+        rate = self._budget.rate(known or len(state.series.names))
+        self._watching.adopt(state.series, row, brought.reference, brought.covered, identity, rate)
 
-def cadence_of(times: Ints) -> float | None:
-    """Readings per day of a regular series; None where the steps differ too much for a time of day to mean a phase."""
-    steps = np.diff(times)
-    typical = float(np.median(steps))
-    if typical <= 0 or np.mean(np.abs(steps - typical) <= 0.1 * typical) < _REGULAR:
-        return None
-    return DAY / typical
+    def rearm(self, watched: Watched, row: int) -> None:
+        """Listen again, against the same reference."""
+        self._test.rearm(watched.test, row)
+
+    def _share(self, state: DriftState, known: int) -> None:
+        """Share the fleet's budget out over as many series as there are now."""
+        for watched, rate in (
+            (state.series, self._budget.rate(known)),
+            (state.pairs, self._budget.pair_rate(known)),
+        ):
+            adopted: NDArray[np.bool_] = watched.adopted
+            at: Ints = np.flatnonzero(adopted)
+            if len(at):
+                self._watching.tolerate(watched, at, rate)

@@ -62,5 +62,6 @@ def loadable(data_dir: Path, digests: Iterable[str]) -> Health:
             wrong.append(f"{digest[:12]}: {error.args[0]}")
     if wrong:
         due_to = "The cache was damaged or emptied, or versions of packages were changed since"
-        return broken(check, "; ".join(wrong), due_to, "Fetch it again: tocsin models verify")
+        mend = "Fetch it again: tocsin models verify NAME VERSION; tocsin models ls has both"
+        return broken(check, "; ".join(wrong), due_to, mend)
     return well(check, f"{len(wanted)} served, each loaded and scored its golden vectors again")

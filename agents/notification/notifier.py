@@ -60,6 +60,9 @@ class Notifier(
             return
         if _RANK[event.severity] < _RANK[self.minimum_severity]:
             return
+        if isinstance(event, DriftDetected) and event.part_of:
+            # One finding: its first drift was told.
+            return
         trouble = _trouble(event)
         kept_back = 0
         still: tuple[str, ...] = ()

@@ -17,7 +17,8 @@ def subject(finding: Opening) -> str:
     if isinstance(finding, AnomalyDetected):
         what = f"anomaly, score {finding.score:.2f}"
     elif isinstance(finding, DriftDetected):
-        what = f"drift of {finding.kind}" + (f" ({finding.direction})" if finding.direction != "none" else "")
+        what = finding.kind if finding.kind == "new asset" else f"drift of {finding.kind}"
+        what += f" ({finding.direction})" if finding.direction != "none" else ""
     else:
         what = f"bad data: {finding.kind}"
     line = f"[{finding.severity}] {place(finding)}: {what}"
@@ -41,6 +42,10 @@ def body(finding: Opening, kept_back: int) -> str:
             f"Why: {finding.kind} is not as in the reference since about {iso(finding.since)}; the test is "
             f"{finding.evidence_value:.3g} times its threshold",
         ]
+        if finding.kind == "new asset":
+            lines = lines[:2]
+        if finding.detail:
+            lines.append(f"Likely because: {finding.detail}")
     else:
         lines += [f"Why: {finding.detail}", f"Since: {iso(finding.since)}"]
     if kept_back:

@@ -25,9 +25,11 @@ class Memory:
     seconds: list[float] = field(default_factory=list)
     mb: dict[str, list[float]] = field(default_factory=dict)
 
-    def look(self) -> None:
-        """Take the memory of all processes."""
+    def look(self, **more: float) -> None:
+        """Take the memory of all processes, and ``more`` that was asked for elsewhere, in MB."""
         self.seconds.append(time.perf_counter())
+        for name, mb in more.items():
+            self.mb.setdefault(name, []).append(mb)
         for name, pid in self.pids.items():
             pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
             self.mb.setdefault(name, []).append(pages * os.sysconf("SC_PAGESIZE") / 1e6)

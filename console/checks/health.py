@@ -11,6 +11,7 @@ from agents.health.store import loadable
 from bus.history import history_of
 from bus.news import News
 from bus.redis.bus import RedisBus
+from contracts.errors import CorruptEvent, Unavailable
 from contracts.events import ModelLoaded
 
 from .finding import UNAVAILABLE, Finding, fail, ok, skip, warn
@@ -21,8 +22,10 @@ from .scene import Scene
 _MOST = 10_000_000
 
 
-def trainings(scene: Scene) -> list[Finding]:
-    """Whether trainings come, take as long as they do, and give good models. Blocks."""
+def trainings(scene: Scene, *, mlflow: bool) -> list[Finding]:
+    """Whether trainings come, take as long as they do, and give good models; ``mlflow``: it answers. Blocks."""
+    if not mlflow:
+        return [skip("training-runs", "not looked at: MLflow does not answer")]
     settings, now = scene.settings, scene.clock.wall_ns()
     found = training_health(settings.mlflow, settings.training, settings.health, scene.data_dir, now)
     return [_finding(health) for health in found]
@@ -39,9 +42,15 @@ async def readings(probe: Probe) -> list[Finding]:
     scene = probe.scene
     bus = RedisBus(probe.server, scene.settings.bus.partitions)
     counting, now = Counting(), scene.clock.wall_ns()
-    if not await counting.go_on(history_of(scene.settings, bus), now, _MOST):
-        why = f"not looked at: over {_MOST:,} readings; the health monitor of the coordinator counts them as they come"
-        return [skip("data-gaps", why), skip("records-per-day", why)]
+    why = ""
+    try:
+        if not await counting.go_on(history_of(scene.settings, bus), now, _MOST):
+            why = f"over {_MOST:,} readings; the health monitor of the coordinator counts them as they come"
+    except (CorruptEvent, Unavailable) as error:
+        # The checks of the archive and of the server say what is wrong with them, and what to do.
+        why = str(error.args[0])
+    if why:
+        return [skip(check, f"not looked at: {why}") for check in ("data-gaps", "records-per-day")]
     live = scene.topology.endless if scene.topology else ()
     limits = scene.settings.health
     return [_finding(counting.census.gaps(limits, live, now)), _finding(counting.census.volume(limits, now))]

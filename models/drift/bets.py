@@ -21,7 +21,7 @@ from .words import F64, I64
 SLOTS = 16384  # resolution of U; cells are unions of slots
 BETS = 32  # columns of a table; unused ones are 0
 # Location sizes, in standard deviations of the raw value, times the step of the series.
-SIZES = (0.2, 0.32, 0.6, 1.0, 3.0)
+SIZES = (0.14, 0.32, 0.6, 1.0, 3.0)
 SCALES = (1.16, 1.3, 1.8, 0.87, 0.65)
 STEPS = (1.0, 0.8, 0.64, 0.51, 0.41, 0.33)
 SHAPES = (
@@ -40,21 +40,31 @@ SHAPES = (
 )
 FAMILIES = ("mean",) * 10 + ("spread",) * 5 + ("tail",) * 4 + ("shape",) * 4 + ("dependence",) * 4
 FAMILY_NAMES = tuple(dict.fromkeys(FAMILIES))
-DIRECTIONS = (1, -1) * 5 + (1, 1, 1, -1, -1) + (1, 1, 1, -1) + (1, -1, 1, -1) + (1, -1, 1, -1)
 RECORDS = 15  # the column that ranking finishes
 DEPENDENCE = slice(23, 27)
 LEVELS = 16  # of the previous rank, for the dependence bets
 _KAPPA = (0.55, -0.5)
 # By family: location, scale, tail, shape, dependence; found by simulation (docs/decisions/0006-drift.md).
 _WEIGHTS = (
-    *(0.025, 0.025, 0.190, 0.190, 0.028, 0.028, 0.072, 0.072, 0.004, 0.004),
-    *(0.072, 0.105, 0.012, 0.018, 0.012),
-    *(0.040, 0.011, 0.005, 0.005),
+    *(0.025, 0.025, 0.175, 0.175, 0.028, 0.028, 0.072, 0.072, 0.004, 0.004),
+    *(0.078, 0.122, 0.012, 0.018, 0.012),
+    *(0.044, 0.011, 0.005, 0.005),
     *(0.003, 0.003, 0.003, 0.003),
     *(0.029, 0.008, 0.005, 0.003),
 )
 WEIGHTS = np.array(_WEIGHTS) / sum(_WEIGHTS)
+# Where readings follow each other, a shift shows in the innovations by a step of itself while all else shows as
+# before, and a unit of log weight costs 1 / step^2 times the readings. So there most of the weight is on shifts.
+_FOLLOWING = (
+    *(0.010, 0.010, 0.365, 0.365, 0.012, 0.012, 0.028, 0.028, 0.003, 0.003),
+    *(0.032, 0.054, 0.006, 0.008, 0.006),
+    *(0.022, 0.007, 0.003, 0.003),
+    *(0.002, 0.002, 0.002, 0.002),
+    *(0.012, 0.003, 0.002, 0.002),
+)
+FOLLOWING = np.array(_FOLLOWING) / sum(_FOLLOWING)
 FAMILY_OF_BET = np.array([FAMILY_NAMES.index(name) for name in FAMILIES])
+_FULLY = 0.41  # the step from which on the weights are FOLLOWING
 _POINTS = 24  # per cell, for the mean of a likelihood ratio over it
 FLOOR = 0.02  # share of a bet that stays out of the game, so that no single reading ruins it
 
@@ -75,6 +85,10 @@ class Book:
     level_of_cell: I64
     score: F64
     width: F64
+
+    def step_of(self, table: int) -> float:
+        """The step of the bets that begin at row ``table`` of the tables."""
+        return STEPS[table // self.cells % len(STEPS)]
 
 
 @cache
@@ -105,6 +119,16 @@ def book() -> Book:
         score=score,
         width=width,
     )
+
+
+def weights_of(table: int) -> F64:
+    """float64[bets of all families], sum 1: weights for a series whose bets begin at row ``table`` of the tables.
+
+    From independent readings to a step of 0.41 they move in proportion.
+    """
+    far = min((1 - book().step_of(table)) / (1 - _FULLY), 1.0)
+    out: F64 = (1 - far) * WEIGHTS + far * FOLLOWING
+    return out
 
 
 def _edges() -> I64:
@@ -196,20 +220,20 @@ def _tails(u: F64) -> list[F64]:
     The first is for ranks inside the reference's range. Beyond it all readings rank alike, and the more of them there
     are the further in they rank; so the others pool the likelihood ratio below some rank, or below several.
     """
-    inside = 0.98 + 0.02 * _wide(np.maximum(np.minimum(u, 1 - u), 5e-5), 4, 1e-9)
-    pooled = [_wide(np.minimum(u, 1 - u), 3, pool) for pool in (1.5e-4, 5e-4, 1.5e-3)]
+    inside = 0.98 + 0.02 * wide(np.maximum(np.minimum(u, 1 - u), 5e-5), 4, 1e-9)
+    pooled = [wide(np.minimum(u, 1 - u), 3, pool) for pool in (1.5e-4, 5e-4, 1.5e-3)]
     both: F64 = 0.96 + 0.04 / 3 * (pooled[0] + pooled[1] + pooled[2])
-    return [inside, both] + [0.98 + 0.02 * _wide(side, 4, 3e-4) for side in (1 - u, u)]
+    return [inside, both] + [0.98 + 0.02 * wide(side, 4, 3e-4) for side in (1 - u, u)]
 
 
-def _wide(p: F64, wide: float, pool: float) -> F64:
-    """Density of a normal law ``wide`` times as wide over that of the standard one at its upper quantile p."""
+def wide(p: F64, times: float, pool: float) -> F64:
+    """Density of a normal law ``times`` times as wide over that of the standard one at its upper quantile p."""
     from scipy import special
 
     z = np.maximum(-np.asarray(special.ndtri(p)), 0.0)
-    ratio = np.exp(np.minimum(z * z / 2 * (1 - 1 / wide**2), 50.0)) / wide
+    ratio = np.exp(np.minimum(z * z / 2 * (1 - 1 / times**2), 50.0)) / times
     end = -float(special.ndtri(pool))
-    out: F64 = np.where(p < pool, float(special.ndtr(-end / wide)) / pool, ratio)
+    out: F64 = np.where(p < pool, float(special.ndtr(-end / times)) / pool, ratio)
     return out
 
 

@@ -6,18 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .bets import DEPENDENCE, DIRECTIONS, FAMILIES, RECORDS, Book
+from .bets import Book
+from .laws import name
 from .panel import TESTED, Hit
 from .state import State
 from .units import convert
 from .words import F64, I64, Finding
 
 Z95 = 1.96
-_FEW = 20  # readings that say nothing about tails
-_DRAW = 1.0  # nats
-_SHORTEST_RAMP = 300
-_RAMP_OVER_STEP = 1.0  # nats; a step explains five sixths of a ramp, and the other way round
-_HALF = 0.005  # either tail of the ranks that "share" counts
+_FAR = 2.5758  # scores beyond are those of 1 % of the reference
 
 
 @dataclass(frozen=True)
@@ -125,109 +122,49 @@ def _leap(state: State, hit: Hit) -> _Effect:
 
 
 def _drift(state: State, hit: Hit, book: Book) -> _Effect:
-    weighed = hit.evidence[:TESTED] * state.weights[hit.row, :TESTED]
-    names = np.array(FAMILIES)
-    family = max(dict.fromkeys(FAMILIES), key=lambda f: float(weighed[names == f].sum()))
-    ago = _since(state, hit, np.where(names == family, weighed, 0.0), book)
-    if family in ("mean", "spread") and _follows(book.score[hit.past[-min(max(ago, 24), 200) :]]):
-        family = "dependence"  # long excursions look like shifts until they turn
-    if family == "spread" and ago > _FEW and _rather_tail(book.score[hit.past[-ago:]]):
-        family = "tail"
-    mine = np.where(names == family, weighed, 0.0)
-    up = float(mine[np.array(DIRECTIONS) > 0].sum())
-    way = 1 if up >= mine.sum() - up else -1
-    ago = _since(state, hit, mine, book)
-    return _measure(state, hit, family, way, book.score[hit.past[-ago:]], ago)
-
-
-def _since(state: State, hit: Hit, weighed: F64, book: Book) -> int:
-    """How many ranks ago the leading bet began to win: the maximum likelihood estimate of the change point."""
-    gains = np.cumsum(np.log(_gains(state, hit, int(weighed.argmax()), book))[::-1])
-    return int(gains.argmax()) + 1
-
-
-def _rather_tail(score: F64) -> bool:
-    """Whether a few wild readings explain the scores clearly better than a wider law does."""
-    square = np.minimum(score * score, 15.0)
-    if float(square.mean()) < 1:  # a narrower law is no question of tails
-        return False
-    wider = max(float((-np.log(s) - square / 2 * (1 / s**2 - 1)).sum()) for s in (1.1, 1.2, 1.3, 1.45, 1.7, 2.2))
-    wild = max(
-        float(np.log1p(e * (np.exp(square / 2 * (1 - 1 / w**2)) / w - 1)).sum())
-        for e in (0.01, 0.02, 0.04, 0.08)
-        for w in (3.0, 5.0)
-    )
-    return wild > wider + _DRAW
-
-
-def _follows(score: F64) -> bool:
-    """Whether neighbouring ranks are correlated far beyond chance, a shift of the mean apart."""
-    centred = score - score.mean()
-    power = float((centred * centred).sum())
-    rho = float((centred[1:] * centred[:-1]).sum()) / max(power, 1e-9)
-    return len(score) >= 24 and rho > max(0.3, 2.3 / len(score) ** 0.5)
-
-
-def _gains(state: State, hit: Hit, bet: int, book: Book) -> F64:
-    """What one bet gained at each of the past ranks."""
-    if DEPENDENCE.start <= bet < DEPENDENCE.stop:
-        level = book.level_of_cell[hit.past]
-        before = np.concatenate([level[:1], level[:-1]])
-        out: F64 = book.dependence[before * book.cells + hit.past, bet - DEPENDENCE.start]
-        return out
-    # The bet on records depends on how many there were; its neighbour dates tails nearly as well.
-    bet = bet + 1 if bet == RECORDS else bet
-    gained: F64 = book.tables[int(state.table[hit.row]) + hit.past, bet]
-    return gained
-
-
-def _measure(state: State, hit: Hit, family: str, way: int, score: F64, ago: int) -> _Effect:
+    reach = float(state.reach[hit.row])
+    named = name(hit.past, int(state.table[hit.row]), reach, book)
+    way, ago = named.direction, named.ago
+    score = book.score[hit.past[-ago:]]
     n = len(score)
-    if family == "mean" and (ramp := _ramp(state, hit)) is not None:
-        return ramp
-    if family == "mean":
+    if named.kind == "ramp":
+        slope, low, high = (each / reach for each in _slope(book.score[hit.past], ago))
+        return _Effect("ramp", way, slope, low, high, "sd/sample", ago)
+    if named.kind == "mean":
         half = Z95 * max(float(score.std()), 0.1) / n**0.5
-        reach, centre = float(state.reach[hit.row]), float(score.mean())
+        centre = float(score.mean())
         return _Effect("mean", way, centre / reach, (centre - half) / reach, (centre + half) / reach, "sd", ago)
-    if family == "spread":
+    if named.kind == "spread":
         ratio, half = float(np.sqrt(np.mean(score * score))), Z95 / (2 * max(n, 2)) ** 0.5
         return _Effect("spread", way, ratio, ratio * np.exp(-half), ratio * np.exp(half), "ratio", ago)
-    if family == "tail":
-        far = int((np.abs(score) > 2.5758).sum())
+    if named.kind == "tail":
+        far = int((np.abs(score) > _FAR).sum())
         return _Effect("tail", way, *_share(far, n), "share", ago)
-    if family == "dependence":
+    if named.kind == "dependence":
         past, now = score[:-1], score[1:]
         rho = float((past * now).sum() / max(float((score * score).sum()), 1e-9)) if n > 2 else float(way)
         half = Z95 / n**0.5
         return _Effect("dependence", way, rho, max(rho - half, -1.0), min(rho + half, 1.0), "rho", ago)
-    return _Effect("shape", way, *_distance(hit.past[-ago:]), "distance", ago)
+    return _Effect("shape", way, *_distance(hit.past[-ago:], book), "distance", ago)
 
 
-def _ramp(state: State, hit: Hit) -> _Effect | None:
-    """A slope, when it explains the scores better than a step does: likelihood ratios maximised over the start."""
-    from .bets import book
-
-    newest = book().score[hit.past][::-1]
-    n = np.arange(1, len(newest) + 1)
-    total, weighted = np.cumsum(newest), np.cumsum(newest * (n - 1))
-    step = total * total / (2 * n)
-    moment = n * total - weighted  # sum of score times 1, 2, 3 ... since the start
-    power = n * (n + 1) * (2 * n + 1) / 6
-    ramp = moment * moment / (2 * power)
-    best = int(ramp.argmax())
-    if best < _SHORTEST_RAMP or ramp[best] < step.max() + _RAMP_OVER_STEP:
-        return None
-    slope, half = float(moment[best] / power[best]), Z95 / float(power[best]) ** 0.5
-    reach = float(state.reach[hit.row])
-    way = 1 if slope > 0 else -1
-    return _Effect("ramp", way, slope / reach, (slope - half) / reach, (slope + half) / reach, "sd/sample", best + 1)
+def _slope(score: F64, ago: int) -> tuple[float, float, float]:
+    """Slope of the scores and its 95 % interval by profile likelihood: the start is not known, either."""
+    found = []
+    for start in np.unique(np.linspace(ago / 2, 2 * ago, 61).astype(np.int64)):
+        line = np.arange(max(start - len(score), 0) + 1, start + 1)
+        power, product = float(np.sum(line * line)), float(np.sum(line * score[-start:]))
+        found.append((product * product / (2 * power), product / power, power))
+    top = max(found)
+    near = [
+        (slope, (2 * over / power) ** 0.5) for fit, slope, power in found if (over := fit - top[0] + Z95**2 / 2) >= 0
+    ]
+    return top[1], min(slope - half for slope, half in near), max(slope + half for slope, half in near)
 
 
-def _distance(cells: I64) -> tuple[float, float, float]:
+def _distance(cells: I64, book: Book) -> tuple[float, float, float]:
     """Largest difference of the distributions of the ranks and of uniform ones, with a DKW interval."""
-    from .bets import book
-
-    width = book().width
+    width = book.width
     seen = np.bincount(cells, minlength=len(width)) / len(cells)
     gap = float(np.abs(np.cumsum(seen - width)).max())
     half = float((np.log(2 / 0.05) / (2 * len(cells))) ** 0.5)

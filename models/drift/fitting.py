@@ -18,9 +18,10 @@ from .volatility import fit_volatility, seasonal_swing
 from .words import F64, I64, Bools, Rows
 
 SMALLEST = 50
-# Weight of the evidence where volatility changes, where readings follow each other, and where few were seen. What
-# was estimated is known only roughly; these hold the measured rate of false alarms with room to spare.
-_VOLATILE, _FOLLOWING, _SHORT = 0.85, 0.9, 0.9
+# Weight of the evidence where volatility changes, where readings follow each other, where the reference settles how,
+# where there is a season, and where few were seen. What was estimated is known only roughly; these hold the measured
+# rate of false alarms with room to spare.
+_VOLATILE, _FOLLOWING, _SETTLED, _SEASONAL, _SHORT = 0.85, 0.8, 0.95, 0.95, 0.9
 
 
 def learn(reference: F64, samples_per_day: float | None, times: I64 | None) -> Reference:
@@ -144,9 +145,16 @@ def _finish(draft: Reference, error: F64, state: I64) -> Reference:
         below=knots.below,
         first=knots.first,
     )
-    margin = _VOLATILE if fitted.volatility[1] > 0 else _FOLLOWING if fitted.lags.any() else 1.0
-    margin *= _SHORT if fitted.n < 2000 else 1.0
-    return replace(fitted, trust=margin * trust(keys(residual, where), where, table_of(fitted), book()))
+    return replace(fitted, trust=_margin(fitted) * trust(keys(residual, where), where, table_of(fitted), book()))
+
+
+def _margin(fitted: Reference) -> float:
+    margin = 1.0 if fitted.n >= 2000 else _SHORT
+    if fitted.volatility[1] > 0:
+        return margin * _VOLATILE
+    if fitted.lags.any():
+        return margin * (_SETTLED if fitted.settled else _FOLLOWING)
+    return margin * (_SEASONAL if fitted.season.any() else 1.0)
 
 
 def _range(draft: Reference) -> tuple[float, float]:

@@ -15,6 +15,7 @@ DAY_NS = 86_400_000_000_000
 CURVE = 288  # points per day of the seasonal curves, read with linear interpolation
 LAGS = 16
 STATES = 3
+_SETTLED = 1000
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,12 @@ class Reference:
     missing: F64
     repeat: float
     stuck: int
+
+    @property
+    def settled(self) -> bool:
+        """Whether the level is known as well as from a thousand independent readings, season or none apart."""
+        persistence = min(max(float(self.lags.sum()), 0.0), 0.999)
+        return not self.season.any() and self.n * (1 - persistence) / (1 + persistence) >= _SETTLED
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The array fields by name."""

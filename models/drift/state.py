@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from .bets import BETS, FAMILIES, FAMILY_OF_BET, LEVELS, WEIGHTS
+from .bets import BETS, FAMILIES, FAMILY_OF_BET, LEVELS, WEIGHTS, weights_of
 from .knots import BLOCK, BLOCKS, CLASSES, KNOTS
 from .reference import CURVE, DAY_NS, LAGS, STATES, Reference
 from .words import F64, I64, Bools
@@ -189,7 +189,8 @@ def fill(state: State, row: int, reference: Reference, limit: float, table: int)
     state.jump_needs[row] = 2 if reference.n >= 2000 and np.abs(reference.lags).sum() < 0.2 else 3
     state.limit[row], state.table[row] = limit, table
     state.weights[row] = 0.0
-    state.weights[row, : len(FAMILIES)] = WEIGHTS * reference.trust[FAMILY_OF_BET]
+    weights = weights_of(table) if reference.settled else WEIGHTS
+    state.weights[row, : len(FAMILIES)] = weights * reference.trust[FAMILY_OF_BET]
     digest = reference.digest()
     state.seed[row] = int(digest[:16], 16)
     state.references[row] = digest

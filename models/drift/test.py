@@ -74,6 +74,15 @@ class DriftTest(BaseModel, frozen=True, extra="forbid"):
         readings = (samples_per_day or _EVERY_MINUTE) * _DAYS
         return max(readings / self.false_alarms_per_year, 100.0)
 
+    def tolerate(self, state: State, rows: I64, samples_per_day: F64, rate: float) -> None:
+        """From here on tolerate ``rate`` false alarms per year in each of ``rows`` (int64[k], adopted), whose cadences
+        are ``samples_per_day`` (float64[k]); for budgets that are shared. Raises ValueError for a rate that is not > 0.
+        """
+        if not rate > 0:
+            raise ValueError(f"a rate of {rate} false alarms leaves nothing to test with")
+        readings = np.where(samples_per_day > 0, samples_per_day, _EVERY_MINUTE) * _DAYS
+        state.limit[rows] = np.maximum(readings / rate, 100.0)
+
     def update(self, state: State, rows: I64, times: I64, values: F64) -> Alarms:
         """One reading for each of k distinct series: rows int64[k], times int64[k] (ns), values float64[k].
 

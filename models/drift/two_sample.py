@@ -163,8 +163,17 @@ def _shift(a: F64, b: F64, worth_a: float, worth_b: float) -> tuple[Interval, fl
         return Interval(move / sd, move / sd, move / sd), 1.0 if move == 0 else 0.0
     freedom = (error_a + error_b) ** 2 / (error_a**2 / (worth_a - 1) + error_b**2 / (worth_b - 1))
     p = 2 * float(t.sf(abs(move) / error, freedom))
-    half = float(t.ppf(0.975, freedom)) * error
-    return Interval(move / sd, (move - half) / sd, (move + half) / sd), p
+    half, shift = float(t.ppf(0.975, freedom)) * error / sd, move / sd
+    # The yardstick has an error too: it counts where the shift is large.
+    half = float(np.hypot(half, _Z95 * shift * _sd_error(a)))
+    return Interval(shift, shift - half, shift + half), p
+
+
+def _sd_error(a: F64) -> float:
+    """Standard error of the standard deviation, over it (delta method), at the effective size of the squares."""
+    squares = (a - a.mean()) ** 2
+    mean = float(squares.mean())
+    return float(squares.std()) / (2 * mean * effective_size(squares) ** 0.5) if mean > 0 else 0.0
 
 
 def _ratio(a: F64, b: F64) -> tuple[Interval, float]:

@@ -148,6 +148,7 @@ class Levels(Detector[LevelsState], frozen=True, extra="forbid"):
     """
 
     kind: ClassVar[str] = "levels"
+    revision: ClassVar[int] = 2
     reasons: ClassVar[tuple[str, ...]] = ("", "away from its usual level")
 
     training: int = Field(default=400, ge=100, le=100_000, description="readings of a channel; they should be clean")

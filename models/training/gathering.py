@@ -12,6 +12,7 @@ from contracts.training import TrainingPlan
 from ..features import FeatureSet
 from .hashing import hashed, seed_of
 from .labels import Labels
+from .references import References
 from .rows import Rows
 from .sampling import Sample
 from .split import CALIBRATE, FIT, Split
@@ -37,11 +38,13 @@ class Gathering:
     labels: Labels
     probed: frozenset[str]
     unusable: int = 0
+    references: References = field(init=False)
     _samples: dict[int, Sample] = field(default_factory=dict)
     _values: dict[str, Sample] = field(default_factory=dict)
     _state: Any = None
 
     def __post_init__(self) -> None:
+        self.references = References(self.plan.warm)
         width = len(self.features.names)
         for part, name in ((FIT, "fit"), (CALIBRATE, "calibrate")):
             self._samples[part] = Sample(self.plan.sample, width, seed_of(name, self.plan.seed))
@@ -53,6 +56,8 @@ class Gathering:
         self.features.grow(self._state, len(names))
         shown = {number: name for name, number in names.items()}
         self._spread(rows, shown)
+        sound = (self.split.parts(rows.times) == FIT) & ~self.labels.faulty(rows, shown)
+        self.references.take(rows.at(np.flatnonzero(sound)), shown)
         vectors = self.features.reduce(self._state, rows.rows, rows.times, rows.values, rows.ordinals)
         released = Rows(vectors.rows, vectors.times, vectors.values, vectors.ordinals)
         usable = np.isfinite(vectors.features).all(axis=1)

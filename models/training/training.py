@@ -131,16 +131,19 @@ class Training:
 
     def _bundle(self, contender: Contender) -> Bundle:
         assert self._comparison is not None and self._gathering is not None and self.trained_on  # noqa: S101, PT018 - as above
+        references = self._gathering.references.arrays()
         if not contender.trained:
             warm = self._comparison.warm[contender.label].arrays()
             none = Component(kind="none")
-            return build(self.name, contender.detector, postprocessor=none, arrays=warm, training=self.trained_on)
+            return build(
+                self.name, contender.detector, postprocessor=none, arrays=warm | references, training=self.trained_on
+            )
         return build(
             self.name,
             contender.detector,
             postprocessor=component(contender.postprocessor),
             features=self.features,
-            arrays=contender.arrays,
+            arrays=dict(contender.arrays) | references,
             training=self.trained_on,
             examples=np.ascontiguousarray(self._gathering.of(CALIBRATE)[:_EXAMPLES]),
         )

@@ -29,7 +29,7 @@ TIME = 1_767_225_600_123_456_789
 LAST = 1000
 Line = dict[str, Any]
 #: Numbers that have a largest value.
-_BOUNDED = ("score", "share", "score_shift", "precision")
+_BOUNDED = ("score", "share", "score_shift", "precision", "alert_ratio", "latency_ratio")
 
 
 def sample(kind: type[Event] | type[ReadingsEvent]) -> list[AnyEvent]:
@@ -63,14 +63,14 @@ def _body(kind: type[BaseModel], number: int) -> Iterator[tuple[str, Any]]:
 
 
 def _value(name: str, kind: Any, number: int) -> Any:
-    if kind is str:
-        return f'{name} {number} ü\n\u2028"'
-    if kind is bool:
-        return number == 1
-    if kind is int:
-        return TIME if name in ("time", "since") else 2**53 + number
-    if kind is float:
-        return 0.1 if number == 1 or name in _BOUNDED else float("inf")
+    plain: dict[Any, Any] = {
+        str: f'{name} {number} ü\n\u2028"',
+        bool: number == 1,
+        int: TIME if name in ("time", "since") else 2**53 + number,
+        float: 0.1 if number == 1 or name in _BOUNDED else float("inf"),
+    }
+    if kind in plain:
+        return plain[kind]
     if get_origin(kind) is Literal:
         return get_args(kind)[number % len(get_args(kind))]
     if get_origin(kind) is tuple:

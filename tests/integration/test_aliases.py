@@ -24,11 +24,6 @@ from tests.integration.mlflow_stores import local_store
 NAME = "tocsin-detector-ewma"
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.getbasetemp() / "mlflow-template"
-
-
 class Fleet:
     """A registry, a log, and chores that come and go on machines of their own."""
 

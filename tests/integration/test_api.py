@@ -112,7 +112,7 @@ def api(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
     thread = threading.Thread(target=anyio.run, args=(serve,))
     thread.start()
-    yield Api(address, *bundles, data_dir)
+    yield Api(address, bundles[0], bundles[1], bundles[2], data_dir)
     stop[0].should_exit = True
     thread.join(20)
     listener.close()

@@ -48,12 +48,6 @@ class Killed(BaseException):
     """As sudden as kill -9 is for what is in memory."""
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    # One for the whole session: migrating a store takes seconds.
-    return tmp_path_factory.getbasetemp() / "mlflow-template"
-
-
 @pytest.fixture(scope="module")
 def made() -> Bundle:
     return builtin("ewma")

@@ -34,27 +34,18 @@ def told(runs: list[Run]) -> list[tuple[str, str, float | None, float]]:
 EXPECTED = [("pumps", "FINISHED", 12.5, 0.7), ("pumps", "FINISHED", 12.5, 0.9)]
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("template")
-
-
 def test_a_local_store_is_read_as_the_trainer_wrote_it(tmp_path: Path, template: Path) -> None:
     """Plan, duration and metrics, newest first; what was compared below a training is none itself."""
     recorded(connect(local_store(tmp_path, template)))
     assert told(trainings("", tmp_path / "mlflow" / "mlflow.db", 5)) == EXPECTED
 
 
-def test_a_server_tells_the_same_and_one_that_is_gone_is_unavailable(tmp_path: Path, template: Path) -> None:
+def test_a_server_tells_the_same_and_one_that_is_gone_is_unavailable(
+    tmp_path: Path, mlflow_server: MlflowServer
+) -> None:
     """A store that is not there yet has no training; that is no fault."""
     assert trainings("", tmp_path / "none.db", 5) == []
-    local_store(tmp_path, template)
-    server = MlflowServer(tmp_path)
-    server.start()
-    try:
-        recorded(connect(Store.at(server.url)))
-        assert told(trainings(server.url, tmp_path / "none.db", 10)) == EXPECTED
-    finally:
-        server.stop()
+    recorded(connect(Store.at(mlflow_server.url)))
+    assert told(trainings(mlflow_server.url, tmp_path / "none.db", 10)) == EXPECTED
     with pytest.raises(Unavailable, match="does not answer"):
-        trainings(server.url, tmp_path / "none.db", 2)
+        trainings("http://127.0.0.1:9", tmp_path / "none.db", 2)

@@ -21,10 +21,10 @@ Command = Callable[..., list[dict[str, Any]]]
 
 
 @pytest.fixture
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def data_dir(template: Path) -> Iterator[Path]:
     """With a path short enough for a unix socket."""
     folder = Path(tempfile.mkdtemp(prefix="toc-"))
-    local_store(folder, tmp_path_factory.getbasetemp() / "mlflow-template")
+    local_store(folder, template)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -88,6 +88,11 @@ def test_versions_are_listed_checked_promoted_rolled_back_and_collected(
     shutil.rmtree(BundleCache(data_dir).path(digests[1]))
     (found,) = models("verify", NAME, "--json")
     assert (found["bundle"], found["golden_vectors"]) == (digests[1], 800)
+    assert BundleCache(data_dir).get(digests[1]).digest == digests[1], "and it is here again"
+    damaged = BundleCache(data_dir).path(digests[1]) / "manifest.json"
+    damaged.write_bytes(damaged.read_bytes()[:-2])
+    models("verify", NAME)
+    assert BundleCache(data_dir).get(digests[1]).digest == digests[1]
     models("rollback", NAME, code=1)
 
 

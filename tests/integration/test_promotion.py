@@ -21,11 +21,6 @@ DAY = 86_400_000
 FAR = 1 << 60
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.getbasetemp() / "mlflow-template"
-
-
 @pytest.fixture
 def tracking(tmp_path: Path, template: Path) -> Tracking:
     return connect(local_store(tmp_path, template))

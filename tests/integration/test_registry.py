@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,7 +20,7 @@ from models.registry import Registry, UnknownModel, UnknownVersion
 from models.signature import create_key
 from models.tracking import Refused, Store, Tracking, connect
 from tests.integration import publishing
-from tests.integration.mlflow_stores import MlflowServer, local_store, served
+from tests.integration.mlflow_stores import MlflowServer, local_store
 
 ROOT = Path(__file__).parents[2]
 NAME = "tocsin-detector-ewma"
@@ -28,12 +28,6 @@ NAME = "tocsin-detector-ewma"
 
 class Killed(BaseException):
     """As sudden as kill -9 is for what is in memory."""
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    # One for the whole session: migrating a store takes seconds.
-    return tmp_path_factory.getbasetemp() / "mlflow-template"
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +45,6 @@ def cache(tmp_path: Path, made: Bundle) -> BundleCache:
     cache = BundleCache(tmp_path)
     cache.put(made)
     return cache
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Iterator[MlflowServer]:
-    with served(tmp_path_factory.mktemp("served"), template) as running:
-        yield running
 
 
 def fresh(tracking: Tracking, folder: Path) -> Registry:
@@ -267,25 +255,6 @@ def test_the_first_of_two_versions_counts_for_both_publishers(
     assert [found.number for found in Registry(tracking, cache, "tocsin").versions(NAME)] == ["1"]
 
 
-def test_four_processes_open_a_new_store_at_once(tmp_path: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from models.tracking import Refused, Store, connect;"
-        "tracking = connect(Store.local(Path(sys.argv[1])));"
-        "print(tracking.experiment('tocsin'), tracking.begin_run(tracking.experiment('tocsin'), 'x', {}))"
-    )
-    run = [sys.executable, "-c", code, str(tmp_path)]
-    env = {"PYTHONPATH": str(ROOT)}
-    running = [subprocess.Popen(run, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(4)]
-    results = [one.communicate(timeout=60) for one in running]
-    assert [one.returncode for one in running] == [0] * 4, results
-    lines = [out.decode().split() for out, _ in results]
-    assert len({experiment for experiment, _ in lines}) == 1
-    assert len({run for _, run in lines}) == 4
-    # Nothing but what was printed on purpose.
-    assert all(error == b"" for _, error in results)
-    assert all(len(line) == 2 for line in lines)
-
-
 def test_a_moved_data_directory_is_told(tracking: Tracking, tmp_path: Path, template: Path) -> None:
     tracking.experiment("tocsin")
     (tmp_path / "mlflow").rename(tmp_path / "other")
@@ -328,8 +297,8 @@ def test_a_deleted_experiment_is_told(tracking: Tracking) -> None:
         tracking.experiment("tocsin")
 
 
-def test_the_same_with_a_real_server(server: MlflowServer, made: Bundle, tmp_path: Path) -> None:
-    tracking = connect(Store(server.url), timeout_s=10, retries=1)
+def test_the_same_with_a_real_server(mlflow_server: MlflowServer, made: Bundle, tmp_path: Path) -> None:
+    tracking = connect(Store(mlflow_server.url), timeout_s=10, retries=1)
     tracking.probe()
     cache = BundleCache(tmp_path)
     cache.put(made)
@@ -347,7 +316,7 @@ def test_the_same_with_a_real_server(server: MlflowServer, made: Bundle, tmp_pat
         other.fetch(NAME, "99")
     uri = tracking.client.get_model_version_download_uri(NAME, "1")
     assert uri.startswith("mlflow-artifacts:")
-    stored = next((server.folder / "served").rglob(ARRAYS))
+    stored = mlflow_server.folder / "served" / urlsplit(uri).path.lstrip("/") / ARRAYS
     data = stored.read_bytes()
     stored.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     with pytest.raises(BundleRefused, match=r"digest of arrays\.safetensors differs"):
@@ -362,18 +331,18 @@ def fetch_verified(tracking: Tracking, uri: str, made: Bundle, folder: Path) -> 
 
 
 def test_a_server_that_hangs_or_is_not_there_is_unavailable_in_time(
-    server: MlflowServer, tmp_path: Path, cache: BundleCache
+    mlflow_server: MlflowServer, tmp_path: Path, cache: BundleCache
 ) -> None:
     other = builtin("ewma", {"warmup": 33})
     cache.put(other)
-    tracking = connect(Store(server.url), timeout_s=1, retries=1)
+    tracking = connect(Store(mlflow_server.url), timeout_s=1, retries=1)
     tracking.probe()
-    server.signal(signal.SIGSTOP)
+    mlflow_server.signal(signal.SIGSTOP)
     begin = time.monotonic()
-    with pytest.raises(Unavailable, match=server.url):
+    with pytest.raises(Unavailable, match=mlflow_server.url):
         Registry(tracking, cache, "tocsin").publish(other.digest, NAME)
     assert time.monotonic() - begin < 4
-    server.signal(signal.SIGCONT)
+    mlflow_server.signal(signal.SIGCONT)
     assert Registry(tracking, cache, "tocsin").publish(other.digest, NAME).verified
     nobody = "http://127.0.0.1:9"
     begin = time.monotonic()

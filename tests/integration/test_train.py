@@ -40,12 +40,6 @@ from tests.unit.training.pasts import WINDOWS, past
 PLAN = {"series": "pump-*/flow", "features": WINDOWS, "detectors": ["mahalanobis", "isolation_forest"], "alarms": 50}
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    # One for the whole session: migrating a store takes seconds.
-    return tmp_path_factory.getbasetemp() / "mlflow-template"
-
-
 class Site:
     """A log on a server, a data directory with its own MLflow store, and the command line."""
 

@@ -14,8 +14,9 @@ from models.tracking import Store, connect
 
 
 def ours(data_dir: Path) -> None:
-    """As the coordinator opens it."""
-    connect(Store.local(data_dir)).probe()
+    """As the coordinator opens it, up to its first run."""
+    tracking = connect(Store.local(data_dir))
+    tracking.begin_run(tracking.experiment("tocsin"), "x", {})
 
 
 def bare(data_dir: Path) -> None:

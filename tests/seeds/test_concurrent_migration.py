@@ -14,6 +14,7 @@ def check(way: str, processes: int, data_dir: Path) -> None:
     said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
     failed = int(said.stdout)
     assert failed == 0, f"{failed} of {processes} could not open the new store: {said.stderr[-400:]}"
+    assert said.stderr == "", "migrations are told to whoever is at the terminal"
 
 
 def test_ten_processes_open_a_new_store_at_once(tmp_path: Path) -> None:

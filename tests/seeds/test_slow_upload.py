@@ -3,7 +3,7 @@ polls for the latest model meanwhile serves half of one, or an empty folder.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +16,11 @@ from models.files import DIGESTS, FILES
 from models.manifest import Component
 from models.registry import Registry
 from models.tracking import Store, Tracking, connect
-from tests.integration.mlflow_stores import MlflowServer, served
+from tests.integration.mlflow_stores import MlflowServer
 from tests.seeds.slow_line import OURS, USUAL, publisher, slow_line
 
 RATE = 100_000
 Poll = Callable[[Tracking, str, Path], Path | None]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
-    template = tmp_path_factory.getbasetemp() / "mlflow-template"
-    with served(tmp_path_factory.mktemp("slow"), template) as running:
-        yield running
 
 
 def large(seconds: float) -> Bundle:
@@ -84,15 +77,15 @@ def complete(folder: Path) -> bool:
     return {path.name for path in folder.iterdir()} == {*FILES, DIGESTS}
 
 
-def test_the_alias_moves_when_all_of_it_is_there(server: MlflowServer, tmp_path: Path) -> None:
-    check(OURS, by_us, "ours", server, tmp_path)
+def test_the_alias_moves_when_all_of_it_is_there(mlflow_server: MlflowServer, tmp_path: Path) -> None:
+    check(OURS, by_us, "ours", mlflow_server, tmp_path)
 
 
 @pytest.mark.soak
-def test_it_does_so_over_thirty_seconds(server: MlflowServer, tmp_path: Path) -> None:
-    check(OURS, by_us, "whole", server, tmp_path, whole=True)
+def test_it_does_so_over_thirty_seconds(mlflow_server: MlflowServer, tmp_path: Path) -> None:
+    check(OURS, by_us, "whole", mlflow_server, tmp_path, whole=True)
 
 
-def test_an_alias_that_moves_first_gives_half_a_model(server: MlflowServer, tmp_path: Path) -> None:
+def test_an_alias_that_moves_first_gives_half_a_model(mlflow_server: MlflowServer, tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="half a model"):
-        check(USUAL, by_alias, "usual", server, tmp_path)
+        check(USUAL, by_alias, "usual", mlflow_server, tmp_path)

@@ -1,6 +1,6 @@
 """A recorder that is killed again and again while findings come; forked, so that importing MLflow costs nothing.
 
-python -m tests.integration.lineage.worker REDIS_URL DATA_DIR TEMPLATE ROUNDS SEED
+python -m tests.integration.lineage.worker REDIS_URL DATA_DIR OTHER_DATA_DIR ROUNDS SEED
 """
 
 import os
@@ -107,9 +107,9 @@ def forked(work: Any, *arguments: Any) -> int:
         os._exit(code)
 
 
-def main(url: str, data_dir: Path, template: Path, rounds: int, seed: int) -> None:
+def main(url: str, data_dir: Path, warm: Path, rounds: int, seed: int) -> None:
     """Kill that many recorders, let the last one finish, and say how many were killed at work."""
-    connect(Store.local(template)).experiment("warm")
+    connect(Store.local(warm)).experiment("warm")
     chance, killed = random.Random(seed), 0
     begun, begins = os.pipe()
     for number in range(rounds):

@@ -70,6 +70,22 @@ def test_the_cut_of_batches_means_nothing(part: Assets, cut: int) -> None:
     assert {asset for asset in ("pump", "fan") if any(f'"{asset}"' in text for text in whole)} == {"pump", "fan"}
 
 
+def test_whole_rows_are_as_their_readings_one_by_one(part: Assets) -> None:
+    """Channels in any order; one twice in place of another; one that falls silent and comes back."""
+    values = pump()
+    values[420:530, 2] = np.nan
+    given, rng = readings(values), np.random.default_rng(8)
+    order = np.lexsort((rng.random(len(given)), given.time))
+    shuffled = given.take(order)
+    twice = np.flatnonzero(np.isin(shuffled.position, (100, 480, 600)) & (shuffled.code == 1))
+    # A code is the number of the series: the second channel speaks for the first there.
+    shuffled.code[twice] = 0
+    whole = [event.model_dump_json() for event in told(part, shuffled) if isinstance(event, Event)]
+    singles = [event.model_dump_json() for event in told(part, shuffled, 1) if isinstance(event, Event)]
+    assert whole == singles
+    assert len(whole) >= 4
+
+
 def test_a_complete_row_is_judged_at_once(part: Assets) -> None:
     """The reading that completes the row in which the fault shows is the last that is needed."""
     detected = next(event for event in told(part, readings(pump())) if isinstance(event, AnomalyDetected))

@@ -20,7 +20,7 @@ def counted(times: dict[str, np.ndarray]) -> Census:
         for part in (at[1::2], at[::2]):
             if len(part):
                 zeros, rising = np.zeros(len(part), np.int64), np.arange(len(part), dtype=np.int64)
-                census.count(Readings.of([Series(source, "a", "c")], zeros, part, zeros * 1.0, rising))
+                census.count(Readings.of([Series(source, "a", "c")], zeros, part, zeros.astype(np.float64), rising))
     return census
 
 

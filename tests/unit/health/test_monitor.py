@@ -27,7 +27,7 @@ def readings(*seconds: float) -> Readings:
     times = np.array([NOW + int(second * SECOND) for second in seconds], np.int64)
     n = len(times)
     zeros = np.zeros(n, np.int64)
-    return Readings.of([Series("push", "a", "c")], zeros, times, zeros * 1.0, np.arange(n, dtype=np.int64))
+    return Readings.of([Series("push", "a", "c")], zeros, times, zeros.astype(np.float64), np.arange(n, dtype=np.int64))
 
 
 async def look(chore: HealthMonitor, bus: MemoryBus, at_s: float) -> list[tuple[str, str]]:

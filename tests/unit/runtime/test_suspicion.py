@@ -136,17 +136,39 @@ async def test_server_that_comes_and_goes_accuses_nobody() -> None:
 
 
 class Slow:
-    """A bus whose commits take a while: others of the same process are at work meanwhile."""
+    """A bus whose commits take a while: others of the same process are at work meanwhile, until it is dead."""
 
     def __init__(self, inner: MemoryBus) -> None:
-        self._inner = inner
+        self._inner, self.dead = inner, False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
+    async def attempt(self, *given: Any) -> None:
+        # Whoever waited for its turn is let in before it is cancelled; in a process that died it would not be.
+        if not self.dead:
+            await self._inner.attempt(*given)
+
     async def commit(self, commit: Commit) -> None:
         await anyio.sleep(0.005)
         await self._inner.commit(commit)
+
+
+class Dying(Lethal):
+    """Tells its bus when the process ends."""
+
+    _bus: Slow
+
+    def on(self, bus: Slow) -> "Dying":
+        self._bus = bus
+        return self
+
+    def handle(self, event: Any, state: Counts) -> Iterator[DataQualityIncident]:
+        try:
+            yield from super().handle(event, state)
+        except Death:
+            self._bus.dead = True
+            raise
 
 
 async def test_another_task_of_the_process_that_dies_is_not_blamed() -> None:
@@ -164,11 +186,12 @@ async def test_another_task_of_the_process_that_dies_is_not_blamed() -> None:
     while await bus.position(0, TASK) != "60" or await bus.position(0, "other<x") != "60":
         deaths += 1
         assert deaths < 12
-        surroundings = home(Slow(bus), clock=Hands().clock)
+        slow = Slow(bus)
+        surroundings = home(slow, clock=Hands().clock)
         with suppress(BaseExceptionGroup):
             async with anyio.create_task_group() as group:
                 group.start_soon(whole, "other<x", Counter(), surroundings)
-                group.start_soon(whole, TASK, Lethal(), surroundings)
+                group.start_soon(whole, TASK, Dying().on(slow), surroundings)
     letters = await of_type(bus, DeadLettered)
     assert [(letter.agent, letter.position) for letter in letters] == [(TASK, 14)]
 

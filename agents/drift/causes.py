@@ -1,0 +1,46 @@
+"""Which cause is the likeliest behind what the test saw. What explains it without the machine comes first.
+
+skew      readings are scored with another bundle, feature set or environment than the reference was made with
+a fault   the sensor: stuck, missing, unit, jump, clipping; the test names these itself
+season    at a time of day, or of the week, that the reference has never seen
+else      the law of the readings changed: mean, spread, tail, shape, dependence, ramp
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from models.drift.covered import Covered
+from models.drift.words import FAULTS
+
+SKEW, SEASON, NEW_ASSET, CORRELATION = "skew", "season", "new asset", "correlation"
+_WORDS = ("bundle", "feature set", "environment")
+
+
+class Cause(NamedTuple):
+    """``observed``: what the test saw, where ``kind`` is something else; ``detail``: why it is."""
+
+    kind: str
+    observed: str = ""
+    detail: str = ""
+
+
+def named(
+    kind: str, made_with: Sequence[str], now: Sequence[str], covered: Covered, span: tuple[int, int], watched: int
+) -> Cause:
+    """The cause behind a finding of ``kind``.
+
+    ``made_with``, ``now``: (bundle, feature set, environment) of the reference and of the scores; an empty one says
+    nothing. ``span``: event time from when to when it was seen; ``watched``: since when the series was, ns.
+    """
+    differs = [
+        f"{word} {was[:12]}, now {here[:12]}"
+        for word, was, here in zip(_WORDS, made_with, now, strict=True)
+        if was and here and was != here
+    ]
+    if differs:
+        return Cause(SKEW, kind, "the reference was made with " + "; ".join(differs))
+    if kind in FAULTS:
+        return Cause(kind)
+    if why := covered.unseen(*span, watched):
+        return Cause(SEASON, kind, why)
+    return Cause(kind)

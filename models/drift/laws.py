@@ -1,0 +1,148 @@
+"""Which law explains the latest ranks best: a step, a slope, another spread, wilder tails, another shape, dependence.
+
+The bets say *that* something changed, and their weights say what was feared, not what happened. So an alarm is named
+by comparing laws on equal terms on the ranks that were kept: for each law the likelihood ratio against "nothing
+changed", averaged over when it began and over a grid of sizes (Bayes factors; Kass & Raftery, JASA 1995).
+
+A step and a slope can fit equally well: the best step explains eight ninths of what a slope does. They differ in what
+they may be. A step too small to be found before a slope would be is rare, so steps begin at a quarter of a standard
+deviation, and slopes at so little that they take hours.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .bets import FLOOR, SIZES, Book, wide
+from .state import PAST
+from .words import F64, I64
+
+STEPS = (0.25, 0.32, 0.4, 0.5, 0.65, 0.85, 1.1, 1.5, 2.0, 3.0, 4.5)  # sd of the raw value
+SLOPES = (6e-5, 9e-5, 1.2e-4)  # the same per reading; steeper ones are found before they differ from steps
+RATIOS = (0.35, 0.5, 0.6, 0.7, 0.78, 0.86, 1.13, 1.2, 1.3, 1.45, 1.7, 2.2, 3.0)
+SHARES, WIDTHS = (0.01, 0.02, 0.04), (4.0, 6.0)  # of wild readings, and how wild
+POOLS = (1.5e-4, 5e-4)  # chance below which ranks count alike: those beyond the reference dilute each other
+RHOS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+BENDS = (0.3, 0.6, 0.95)
+# Log prior odds, which make errors to either side about as frequent. A slope's start is known least of all.
+PRIOR = {"ramp": 1.2, "dependence": 0.5, "spread": 0.5}
+# Readings that a slope may have run before the first one that was kept, and how many starts each stands for.
+_BEFORE, _STARTS = np.array([128, 512, 1024, 2048]), np.array([256, 512, 768, 1024])
+_WILDEST = 4.0  # scores beyond are those of the last ranks, which the reference cannot tell apart
+
+
+@dataclass(frozen=True)
+class Named:
+    """``kind``: a word of DRIFTS; ``direction``; ``ago``: readings since it began, at least 1; ``odds``: log
+    posterior odds of each kind against no change.
+    """
+
+    kind: str
+    direction: int
+    ago: int
+    odds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Fit:
+    kind: str
+    direction: int
+    since: F64  # log likelihood ratio by how many readings ago it began; of slopes also before those that were kept
+
+
+def name(past: I64, table: int, reach: float, book: Book) -> Named:
+    """The law behind the ranks ``past`` (cells, int64[n], oldest first, n at least 1).
+
+    ``table``: where the bets of the series begin; ``reach``: how many standard deviations the residuals move by when
+    the raw value moves by one.
+    """
+    fits = [*_located(past, table, reach, book), *_others(past, book)]
+    odds = {
+        kind: _mean([_mean(fit.since) for fit in fits if fit.kind == kind]) + PRIOR.get(kind, 0.0)
+        for kind in dict.fromkeys(fit.kind for fit in fits)
+    }
+    kind = max(odds, key=lambda k: odds[k])
+    best = max((fit for fit in fits if fit.kind == kind), key=lambda fit: float(fit.since.max()))
+    ago = int(best.since.argmax()) + 1
+    if ago > len(past):
+        ago = len(past) + int(_BEFORE[ago - len(past) - 1])
+    return Named(kind, best.direction, ago, odds)
+
+
+def _mean(logs: F64 | list[float]) -> float:
+    """Log of the mean of what these are the logs of."""
+    top = float(np.max(logs))
+    return top + float(np.log(np.mean(np.exp(np.asarray(logs) - top))))
+
+
+def _since(gains: F64) -> F64:
+    """Sums over the newest 1, 2, 3 ... readings."""
+    out: F64 = np.cumsum(gains[::-1])
+    return out
+
+
+def _located(past: I64, table: int, reach: float, book: Book) -> Iterator[_Fit]:
+    """Steps and slopes: exponential tilts by the score of a shift in the law of the reference."""
+    every = _score(table, book)
+    score, power = every[past], float(np.sum(book.width * every * every))
+    n = np.arange(1.0, len(score) + 1)
+    total = _since(score)
+    moment = n * total - np.cumsum(score[::-1] * (n - 1))  # of the scores with 1, 2, 3 ... since the start
+    squares = n * (n + 1) * (2 * n + 1) / 6 * power
+    for way in (1, -1):
+        for size in STEPS:
+            move = way * min(size * reach, _WILDEST)
+            yield _Fit("mean", way, move * total - n * np.log(np.sum(book.width * np.exp(move * every))))
+        for size in SLOPES:
+            slope = way * size * reach
+            inside = slope * moment - slope * slope * squares / 2
+            yield _Fit("ramp", way, np.append(inside, _earlier(slope, score, power)))
+
+
+def _earlier(slope: float, score: F64, power: float) -> F64:
+    """Log likelihood ratios of slopes that began before the readings that were kept, once there are so many."""
+    if len(score) < PAST:
+        return np.zeros(0)
+    line = slope * (np.arange(1, PAST + 1) + _BEFORE[:, None])
+    out: F64 = (line * score - line * line * power / 2).sum(axis=1) + np.log(_STARTS)
+    return out
+
+
+def _score(table: int, book: Book) -> F64:
+    """float64[cells], mean 0: how the log likelihood of a rank moves with a shift of one sd of the residuals."""
+    up, down = (np.log(book.tables[table : table + book.cells, i]) for i in (0, 1))  # of the smallest size
+    score = (up - down) / ((1 - FLOOR) * 2 * SIZES[0] * book.step_of(table))
+    out: F64 = score - np.sum(book.width * score)
+    return out
+
+
+def _others(past: I64, book: Book) -> Iterator[_Fit]:
+    score = book.score[past]
+    square = np.minimum(score * score, _WILDEST**2)
+    for ratio in RATIOS:
+        yield _Fit("spread", 1 if ratio > 1 else -1, _since(_wider(square, ratio)))
+    place = np.cumsum(book.width) - book.width / 2
+    for pool in POOLS:
+        for width in WIDTHS:
+            wild = wide(np.minimum(place, 1 - place), width, pool)
+            wild /= float(np.sum(wild * book.width))
+            for share in SHARES:
+                yield _Fit("tail", 1, _since(np.log1p(share * (wild - 1))[past]))
+    last = np.append(0.0, score[:-1])
+    for rho in RHOS:
+        for way in (1, -1):
+            rest = 1 - rho * rho
+            gain = square / 2 - (score - way * rho * last) ** 2 / (2 * rest) - np.log(rest) / 2
+            yield _Fit("dependence", way, _since(gain))
+    y = 2 * place[past] - 1
+    for bend in ((5 * y**3 - 3 * y) / 2, (35 * y**4 - 30 * y**2 + 3) / 8):
+        for size in BENDS:
+            for way in (1, -1):
+                yield _Fit("shape", way, _since(np.log1p(way * size * bend)))
+
+
+def _wider(square: F64, ratio: float) -> F64:
+    """Log likelihood ratio of a normal law ``ratio`` times as wide."""
+    out: F64 = square / 2 * (1 - 1 / ratio**2) - np.log(ratio)
+    return out
