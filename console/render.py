@@ -6,6 +6,8 @@ _COLOURS = {
     "AnomalyDetected": "bold red",
     "AnomalyCleared": "green",
     "DriftDetected": "bold magenta",
+    "ScoresDrifted": "bold magenta",
+    "PrecisionFell": "bold magenta",
     "DataQualityIncident": "yellow",
     "ReadingsRejected": "yellow",
     "NotificationSent": "dim",
@@ -44,10 +46,7 @@ def _what(row: dict[str, Any]) -> str:  # noqa: PLR0911 - one line for each kind
         case "AnomalyCleared":
             return f"normal again after {span(row['lasted'] / 1e9)}"
         case "DriftDetected":
-            return (
-                f"{row['kind']} {row['direction']} by {row['effect']:.3g} {row['unit']} since {row['since'][:19]}Z"
-                f"  {row['id'][:12]}"
-            )
+            return _drift(row)
         case "DataQualityIncident":
             return f"{row['kind']} {row['state']}: {row['detail']}"
         case "ReadingsRejected":
@@ -60,9 +59,23 @@ def _what(row: dict[str, Any]) -> str:  # noqa: PLR0911 - one line for each kind
             return f"{row['agent']} could not handle {row['origin']} {row['position']}: {row['reason']}"
         case "ReadingsAcquired" | "ReadingsAccepted":
             return f"{row['value']}"
-    shown = ("source", "readings", "agent", "contributions", "bundle", "run_id")
-    rest = ", ".join(f"{k} {v}" for k, v in row.items() if k in shown)
-    return rest[:100]
+    return _rest(row)
+
+
+#: Of what is said of a model its long name comes last.
+_SAID = ("source", "readings", "statistic", "kind", "direction", "labels", "precision", "least")
+_LAST = ("agent", "contributions", "bundle", "run_id")
+
+
+def _rest(row: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {row[key]}" for key in (*_SAID, *_LAST) if key in row)[:100]
+
+
+def _drift(row: dict[str, Any]) -> str:
+    if row["kind"] == "new asset":
+        return f"new asset: {row['detail']}  {row['id'][:12]}"
+    size = f"{row['kind']} {row['direction']} by {row['effect']:.3g} {row['unit']} since {row['since'][:19]}Z"
+    return f"{size}  {row['id'][:12]}" + (f" (part of {row['part_of'][:12]})" if row.get("part_of") else "")
 
 
 def _reason(row: dict[str, Any]) -> str:

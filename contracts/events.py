@@ -146,7 +146,7 @@ class DriftDetected(Finding):
 
     stream: ClassVar[str] = "drift"
     kind: str = Field(
-        description="mean, spread, tail, shape, dependence, ramp, correlation; the sensor fault; skew, season or new asset"
+        description="mean, spread, tail, shape, dependence, ramp, correlation; a sensor fault; skew, season, new asset"
     )
     direction: Literal["up", "down", "none"]
     effect: float = Field(description="size of the change, in ``unit``")

@@ -4,9 +4,9 @@ The bets say *that* something changed, and their weights say what was feared, no
 by comparing laws on equal terms on the ranks that were kept: for each law the likelihood ratio against "nothing
 changed", averaged over when it began and over a grid of sizes (Bayes factors; Kass & Raftery, JASA 1995).
 
-A step and a slope can fit equally well: the best step explains eight ninths of what a slope does. They differ in what
-they may be. A step too small to be found before a slope would be is rare, so steps begin at a quarter of a standard
-deviation, and slopes at so little that they take hours.
+A step and a slope can fit equally well: the best step explains eight ninths of what a slope does. They differ in how
+long they take to be found, so between these two the start is expected where a change of that size would have begun.
+Steps begin at a quarter of a standard deviation, and slopes take thousands of readings to climb as much.
 """
 
 from collections.abc import Iterator
@@ -25,8 +25,11 @@ SHARES, WIDTHS = (0.01, 0.02, 0.04), (4.0, 6.0)  # of wild readings, and how wil
 POOLS = (1.5e-4, 5e-4)  # chance below which ranks count alike: those beyond the reference dilute each other
 RHOS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 BENDS = (0.3, 0.6, 0.95)
-# Log prior odds, which make errors to either side about as frequent. A slope's start is known least of all.
+# Log prior odds, which make errors to either side about as frequent.
 PRIOR = {"ramp": 1.2, "dependence": 0.5, "spread": 0.5}
+RAMP = -0.5  # of a slope against a step; where readings follow each other, they are told apart even less
+# Nats of evidence with which a change is found; sd of the log of how long that takes, and the least it takes.
+_FOUND, _GIVE, _LEAST = 8.0, 0.45, 4.0
 # Readings that a slope may have run before the first one that was kept, and how many starts each stands for.
 _BEFORE, _STARTS = np.array([128, 512, 1024, 2048]), np.array([256, 512, 768, 1024])
 _WILDEST = 4.0  # scores beyond are those of the last ranks, which the reference cannot tell apart
@@ -49,6 +52,7 @@ class _Fit:
     kind: str
     direction: int
     since: F64  # log likelihood ratio by how many readings ago it began; of slopes also before those that were kept
+    timed: float = 0.0  # of steps and slopes: log of its mean over starts, weighed by how long it takes to be found
 
 
 def name(past: I64, table: int, reach: float, book: Book) -> Named:
@@ -63,6 +67,9 @@ def name(past: I64, table: int, reach: float, book: Book) -> Named:
         for kind in dict.fromkeys(fit.kind for fit in fits)
     }
     kind = max(odds, key=lambda k: odds[k])
+    if kind in {"mean", "ramp"}:
+        mean, ramp = (_mean([fit.timed for fit in fits if fit.kind == each]) for each in ("mean", "ramp"))
+        kind = "ramp" if ramp + RAMP + 2 * min(float(np.log(reach)), 0.0) > mean else "mean"
     best = max((fit for fit in fits if fit.kind == kind), key=lambda fit: float(fit.since.max()))
     ago = int(best.since.argmax()) + 1
     if ago > len(past):
@@ -93,11 +100,22 @@ def _located(past: I64, table: int, reach: float, book: Book) -> Iterator[_Fit]:
     for way in (1, -1):
         for size in STEPS:
             move = way * min(size * reach, _WILDEST)
-            yield _Fit("mean", way, move * total - n * np.log(np.sum(book.width * np.exp(move * every))))
+            step = move * total - n * np.log(np.sum(book.width * np.exp(move * every)))
+            yield _Fit("mean", way, step, _timed(step, n, 2 * _FOUND / (move * move * power)))
         for size in SLOPES:
             slope = way * size * reach
             inside = slope * moment - slope * slope * squares / 2
-            yield _Fit("ramp", way, np.append(inside, _earlier(slope, score, power)))
+            line = np.append(inside, _earlier(slope, score, power))
+            ago = np.append(n, PAST + _BEFORE)[: len(line)]
+            yield _Fit("ramp", way, line, _timed(line, ago, (6 * _FOUND / (slope * slope * power)) ** (1 / 3)))
+
+
+def _timed(since: F64, ago: F64, usual: float) -> float:
+    """Log of the mean over starts that lie a log-normal time of median ``usual`` ago."""
+    off = np.log(ago / (usual + _LEAST)) / _GIVE
+    logs = since - off * off / 2 - np.log(ago * _GIVE * (2 * np.pi) ** 0.5)
+    top = float(logs.max())
+    return top + float(np.log(np.exp(logs - top).sum()))
 
 
 def _earlier(slope: float, score: F64, power: float) -> F64:

@@ -118,6 +118,8 @@ def led_to(site: Site, alert: Row, trained: Any) -> None:
     assert told["readings"]
     assert (told["model"]["name"], told["model"]["version"]) == (MODEL, "1")
     assert told["bundle"]["detector"]["kind"] == trained["detector"]
+    assert told["bundle"]["postprocessor"]["kind"] == "calibrated"
+    assert told["alert"]["threshold"] <= told["alert"]["score"]
     assert told["training"] == trained["training"]
     ((first, last),) = told["training"]["partitions"].values()
     assert (first, last - first + 1) == (1, PAST)

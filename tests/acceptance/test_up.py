@@ -137,7 +137,7 @@ def test_nothing_outlives_a_killed_supervisor(service: Service) -> None:
     wait_for(lambda: service.child("coordinator") and service.child("anomaly"))
     os.kill(service.pid, signal.SIGKILL)
     os.waitpid(service.pid, 0)
-    assert wait_for(lambda: not processes(service.data_dir), 20)
+    assert wait_for(lambda: not processes(service.data_dir), 60)
 
 
 def test_a_second_service_on_the_same_folder_is_refused(service: Service) -> None:

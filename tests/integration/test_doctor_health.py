@@ -43,12 +43,6 @@ PATIENT = replace(HEALTHY, timeout_s=40.0)
 Times = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    # One for the whole session: migrating a store takes seconds.
-    return tmp_path_factory.getbasetemp() / "mlflow-template"
-
-
 @dataclass
 class Site:
     """A log, a store with a training, and a bundle that is served; what is planted is done to these."""

@@ -206,7 +206,7 @@ async def test_waiting_readings_are_bounded_too() -> None:
     async with pushing(log, queue_readings=1000) as (client, _):
         # The first is with the log, the second waits, the third is one too many.
         sending = [asyncio.create_task(client.post(READINGS, json=[many, many])) for _ in range(3)]
-        done, waiting = await asyncio.wait(sending, timeout=2)
+        done, waiting = await asyncio.wait(sending, timeout=60, return_when=asyncio.FIRST_COMPLETED)
         assert [one.result().json()["error"] for one in done] == ["too many requests wait for the log"]
         log.running.set()
         assert [(await one).json()["accepted"] for one in waiting] == [4000, 4000]

@@ -141,7 +141,7 @@ def test_measuring_all_the_time_does_not_depend_on_the_cut(tmp_path: Path, cut: 
 
 def said(number: int, true: bool, bundle: str = BUNDLE) -> AlertLabelled:
     return AlertLabelled.of(
-        cause=f"a{number}", time=number, asset="p", alert=f"a{number}", bundle=bundle,
+        cause=f"a{number}", time=number, asset="p", discriminator=str(true), alert=f"a{number}", bundle=bundle,
         verdict="true alarm" if true else "false alarm", by="me",
     )  # fmt: skip
 

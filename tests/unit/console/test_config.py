@@ -205,5 +205,14 @@ def test_check_names_each_file_that_is_out_of_date_and_writes_nothing(run: Any, 
 def test_every_built_in_agent_is_in_the_schema_of_the_settings() -> None:
     document = json.loads(schemas()["settings.json"])
     agents = document["properties"]["agents"]["properties"]
-    assert set(agents) == {"acquisition", "validation", "anomaly", "assets", "drift", "notification", "coordinator"}
+    assert set(agents) == {
+        "acquisition",
+        "validation",
+        "anomaly",
+        "assets",
+        "drift",
+        "concept",
+        "notification",
+        "coordinator",
+    }
     assert "lateness_s" in document["$defs"]["Validation"]["properties"]

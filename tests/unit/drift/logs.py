@@ -73,3 +73,9 @@ def drifts(events: Sequence[Out]) -> list[DriftDetected]:
 
 def references(events: Sequence[Out]) -> list[DriftReferenced]:
     return [event for event in events if isinstance(event, DriftReferenced)]
+
+
+def begin(step: Step) -> int:
+    """Event time of the first reading."""
+    assert isinstance(step, Readings)
+    return int(step.time[0])

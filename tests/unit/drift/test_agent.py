@@ -1,13 +1,14 @@
 """The drift agent: what it says, what an acknowledgement changes, and that no cut of the log changes anything."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from agents.drift import Drift
 from agents.drift.budget import Budget
 from contracts.events import DriftDetected
-from tests.unit.drift.logs import F64, Step, ack, agent, drifts, heard, references, rows, said
+from tests.unit.drift.logs import F64, Step, ack, agent, begin, drifts, heard, references, rows, said
 
 
 def noise(n: int, seed: int = 1, shift: float = 0.0) -> F64:
@@ -24,7 +25,7 @@ def every_kind_of_step() -> list[Step]:
     """Drift, both acknowledgements, new series in the middle, two channels that drift together, a stuck one."""
     first = {"m1/a": shifted(seed=1), "m1/b": shifted(seed=2, by=-1.5), "m2/a": noise(1_400, 3)}
     stuck = noise(900, 5)
-    stuck[700:] = 20.0
+    stuck[400:] = 20.0
     # Distinct positions and times, whatever was there before.
     second = {"m1/a": noise(900, 4, 1.5), "m1/b": noise(900, 6), "m2/a": stuck, "m3/a": shifted(900, 700, seed=7)}
     return [
@@ -38,12 +39,13 @@ def every_kind_of_step() -> list[Step]:
 
 
 def test_the_cut_changes_nothing_and_neither_does_saving_the_state(tmp_path: Path) -> None:
-    for settings in ({}, {"fleet_false_alarms_per_year": 20.0, "pairs": 3}):
+    choices: list[dict[str, Any]] = [{}, {"fleet_false_alarms_per_year": 0.5, "pairs": 3}]
+    for settings in choices:
         part = agent(tmp_path, **settings)
         whole = said(part, every_kind_of_step())
         assert {event.kind for event in drifts(whole)} >= {"mean", "stuck"}
         assert references(whole)
-        for cut, saved in ((977, True), (64, False), (7, False)):
+        for cut, saved in ((977, True), (11, False)):
             again = said(part, every_kind_of_step(), cut, saved=saved)
             assert [e.model_dump_json() for e in again] == [e.model_dump_json() for e in whole], (settings, cut)
 
@@ -59,7 +61,7 @@ def test_after_a_report_a_series_is_silent_until_somebody_says_what_to_do(tmp_pa
 
 def test_a_new_reference_is_told_with_who_and_why_and_changes_are_measured_against_it(tmp_path: Path) -> None:
     after = np.concatenate([noise(900, 5, 1.5), noise(300, 6, 0.0)])
-    steps = [rows({"m1/a": shifted(1_400)}), ack("m1", "re-reference"), rows({"m1/a": after}, 1_400)]
+    steps: list[Step] = [rows({"m1/a": shifted(1_400)}), ack("m1", "re-reference"), rows({"m1/a": after}, 1_400)]
     first, referenced, second = said(agent(tmp_path), steps)
     assert isinstance(first, DriftDetected)
     assert isinstance(second, DriftDetected)
@@ -72,14 +74,14 @@ def test_a_new_reference_is_told_with_who_and_why_and_changes_are_measured_again
     )
     assert (event.previous, event.reference) == (first.reference, second.reference)
     assert (event.first, event.last) == (1_402, 2_001), "the 600 readings that follow the acknowledgement"
-    assert event.begin == int(steps[2].time[0])  # type: ignore[union-attr]  # readings
+    assert event.begin == begin(steps[2])
     assert (second.kind, second.direction) == ("mean", "down"), "back to where it was is a change now"
     assert second.evidence.first == 1_402
 
 
 def test_an_acknowledgement_of_other_series_or_for_other_agents_changes_nothing(tmp_path: Path) -> None:
     for other in (ack("m1", "rearm", "b"), ack("m", "rearm"), ack("m1", "re-reference", agent="drift2")):
-        steps = [rows({"m1/a": shifted(1_400)}), other, rows({"m1/a": noise(400, 5, 1.5)}, 1_400)]
+        steps: list[Step] = [rows({"m1/a": shifted(1_400)}), other, rows({"m1/a": noise(400, 5, 1.5)}, 1_400)]
         assert len(said(agent(tmp_path), steps)) == 1, other
 
 
@@ -157,3 +159,27 @@ def test_series_and_pairs_together_stay_in_the_budget() -> None:
             series = assets * max(mates, 1)
             pairs = assets * mates * (mates - 1) // 2
             assert series * budget.rate(series) + pairs * budget.pair_rate(series) <= 3 + 1e-9
+
+
+def test_a_series_that_comes_later_has_the_share_of_the_others(tmp_path: Path) -> None:
+    early = {f"m{i}/a": noise(700, i) for i in range(3)}
+    late = {f"m{i}/a": noise(700, i + 9) for i in range(4)}
+    part = agent(tmp_path, fleet_false_alarms_per_year=1.0)
+    state = heard(part, [rows(early), rows(late, 700)])[1]
+    assert len(set(state.series.test.limit[:4].tolist())) == 1
+
+
+def test_which_share_a_reading_is_judged_with_does_not_depend_on_the_cut() -> None:
+    budget, order = Budget(1e6, 12.0, 4, 0), np.repeat(np.arange(40), 3)
+    rates = []
+    for size in (120, 1, 7):
+        before, each = 0, list[float]()
+        for start in range(0, 120, size):
+            given = order[start : start + size]
+            for part, known in budget.stretches(before, given):
+                each += [budget.rate(known)] * len(given[part])
+                before = max(before, known)
+            before = max(before, int(given.max()) + 1)
+        rates.append(each)
+    assert rates[0] == rates[1] == rates[2]
+    assert len(set(rates[0])) == 7, "for 1, 2, 4, 8, 16, 32 and 64 series"

@@ -161,9 +161,9 @@ def test_what_makes_no_sense_is_refused() -> None:
 
 
 def test_equal_shares_do_not_differ_and_runs_are_counted_once() -> None:
-    """At face value, of 40 pairs with runs of 30 far more than two would differ at 1 %."""
-    runs = [compare_shares(in_runs(s, 2000, 0.3, 30), in_runs(50 + s, 2000, 0.3, 30)).p for s in range(40)]
-    even = [compare_shares(drawn(s, 500, 0.6, 0.3, 0.1), drawn(50 + s, 900, 0.6, 0.3, 0.1)).p for s in range(40)]
+    """At face value, of 25 pairs with runs of 30 far more than two would differ at 1 %."""
+    runs = [compare_shares(in_runs(s, 2000, 0.3, 30), in_runs(50 + s, 2000, 0.3, 30)).p for s in range(25)]
+    even = [compare_shares(drawn(s, 500, 0.6, 0.3, 0.1), drawn(50 + s, 900, 0.6, 0.3, 0.1)).p for s in range(25)]
     assert sum(p < 0.01 for p in runs) <= 2
     assert sum(p < 0.01 for p in even) <= 2
 

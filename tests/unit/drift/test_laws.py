@@ -40,6 +40,7 @@ def _line(rng: np.random.Generator, n: int) -> F64:
 
 LAWS: dict[str, tuple[Draw, str, int]] = {
     "step up": (lambda rng: rng.standard_normal(200) + 0.35, "mean", 1),
+    "step after much quiet": (lambda rng: rng.standard_normal(1600) + 0.35 * (np.arange(1600) >= 1400), "mean", 1),
     "step down": (lambda rng: rng.standard_normal(40) - 1, "mean", -1),
     "slope up": (lambda rng: _line(rng, 1900), "ramp", 1),
     "slope down": (lambda rng: -_line(rng, 1900), "ramp", -1),
@@ -59,6 +60,11 @@ def test_each_law_is_told_from_the_others(law: str) -> None:
     found = [_named(draw(rng), rng) for rng in map(np.random.default_rng, range(CASES))]
     right = sum(each.kind == kind and direction in (0, each.direction) for each in found)
     assert right >= 0.88 * CASES, {each.kind for each in found}
+
+
+def test_a_slope_may_be_older_than_what_is_kept() -> None:
+    found = [_named(_line(rng, 3600), rng).ago for rng in map(np.random.default_rng, range(10))]
+    assert sum(ago > PAST for ago in found) >= 9
 
 
 def test_without_slopes_a_slope_is_a_step(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,20 @@ from models.drift.covered import Covered
 from models.manifest import Component
 from models.training.references import References
 from models.training.rows import Rows
-from tests.unit.drift.logs import F64, MINUTE, MONDAY, ack, agent, drifts, references, rows, said, served
+from tests.unit.drift.logs import (
+    F64,
+    MINUTE,
+    MONDAY,
+    Step,
+    ack,
+    agent,
+    begin,
+    drifts,
+    references,
+    rows,
+    said,
+    served,
+)
 from tests.unit.training.pasts import past, plan_of, trained
 
 
@@ -113,7 +126,7 @@ def test_a_series_is_measured_against_its_model_from_the_first_reading_on(tmp_pa
 def test_a_model_that_is_served_brings_its_references_at_that_place(tmp_path: Path) -> None:
     made = bundle(tmp_path, m1__a=noise(1_500, 4, 3.0), m1__b=noise(1_500, 5))
     values = {"m1/a": noise(900), "m1/b": noise(900, 2)}
-    steps = [rows(values), served(made.digest), rows({"m1/a": noise(400, 6), "m1/b": noise(400, 7)}, 900)]
+    steps: list[Step] = [rows(values), served(made.digest), rows({"m1/a": noise(400, 6), "m1/b": noise(400, 7)}, 900)]
     part = agent(tmp_path)
     told = said(part, steps)
     changed = references(told)
@@ -123,7 +136,7 @@ def test_a_model_that_is_served_brings_its_references_at_that_place(tmp_path: Pa
     assert all(each.previous and each.previous != each.reference for each in changed)
     (event,) = drifts(told)
     assert (event.channel, event.direction, event.bundle) == ("a", "down", made.digest)
-    assert event.time >= int(steps[2].time[0])  # type: ignore[union-attr]  # readings
+    assert event.time >= begin(steps[2])
     for cut, saved in ((100, True), (7, False)):
         again = said(agent(tmp_path), steps, cut, saved=saved)
         assert [e.model_dump_json() for e in again] == [e.model_dump_json() for e in told]
@@ -136,7 +149,7 @@ def test_a_model_without_references_changes_nothing(tmp_path: Path) -> None:
     values = np.concatenate([noise(900), noise(500, 2, 1.5)])
     plain = bundle(tmp_path, "ewma")
     alone = said(agent(tmp_path), [rows({"m1/a": values[:700]}), rows({"m1/a": values[700:]}, 700)])
-    steps = [rows({"m1/a": values[:700]}), served(plain.digest), rows({"m1/a": values[700:]}, 700)]
+    steps: list[Step] = [rows({"m1/a": values[:700]}), served(plain.digest), rows({"m1/a": values[700:]}, 700)]
     assert [event.model_copy(update={"evidence": 0}) for event in said(agent(tmp_path), steps)] == [
         event.model_copy(update={"evidence": 0}) for event in alone
     ]
@@ -149,7 +162,7 @@ def test_without_the_bundle_in_force_the_lane_waits(tmp_path: Path) -> None:
 
 def test_a_drift_against_a_model_is_acknowledged_by_learning_anew(tmp_path: Path) -> None:
     made = bundle(tmp_path, m1__a=noise(1_500))
-    steps = [
+    steps: list[Step] = [
         rows({"m1/a": noise(300, 2, 1.5)}),
         ack("m1", "re-reference", "a"),
         rows({"m1/a": noise(900, 3, 1.5)}, 300),
@@ -176,7 +189,7 @@ def test_an_asset_that_the_model_never_saw_is_said_once(tmp_path: Path) -> None:
 def test_skew_is_named_before_any_other_cause(tmp_path: Path) -> None:
     """The reference is of one model, the scores are of another: that explains a change without the machine."""
     made, other = bundle(tmp_path, m1__a=noise(1_500)), bundle(tmp_path, "ewma")
-    steps = [served(other.digest), rows({"m1/a": noise(300, 2, 1.5)})]
+    steps: list[Step] = [served(other.digest), rows({"m1/a": noise(300, 2, 1.5)})]
     (event,) = drifts(said(agent(tmp_path, bundle_digest=made.digest), steps))
     assert (event.kind, event.observed) == ("skew", "mean")
     assert made.digest[:12] in event.detail

@@ -1,10 +1,14 @@
 """The chore that ends rollouts."""
 
+import pytest
+from pydantic import ValidationError
+
 from agents.parts import Context, Log
 from agents.rollout.guard import RolloutGuard
 from agents.rollout.record import Record
 from bus.memory import MemoryBus
 from bus.protocol import Place
+from contracts.deployments import Guard
 from contracts.events import Event, RolloutChanged
 from contracts.frames import encode
 
@@ -38,3 +42,11 @@ def test_the_first_end_of_a_rollout_is_its_end() -> None:
     record.learn([first, *ends])
     assert record.rollouts["r1"].last.state == "promoted"
     assert record.running("anomaly") is None
+
+
+@pytest.mark.parametrize("name", ["alert_ratio", "latency_ratio"])
+@pytest.mark.parametrize("value", ["inf", "nan"])
+def test_a_guard_without_an_end_is_refused(name: str, value: str) -> None:
+    """The log has no words for it: it would be read back as no guard at all."""
+    with pytest.raises(ValidationError, match="finite number"):
+        Guard.model_validate({name: value})
