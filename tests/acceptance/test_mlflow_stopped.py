@@ -2,9 +2,11 @@
 
 import json
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 import anyio
@@ -26,7 +28,7 @@ from tests.integration.lineage.runs import ids
 from tests.integration.lineage.worker import finding
 from tests.integration.mlflow_stores import MlflowServer, served
 
-from .commands import folder, start, wait_for
+from .commands import ROOT, TOCSIN, folder, wait_for
 
 ASSET = "pump-1"
 #: One after the other, so that both meet the same noise.
@@ -107,7 +109,10 @@ async def measured(bus: RedisBus, mlflow: MlflowServer, minutes: float) -> dict[
 @pytest.mark.parametrize("minutes", [3, 30])
 def test_the_pipeline_does_not_notice_and_nothing_is_lost_or_doubled(minutes: int, tmp_path: Path) -> None:
     template = tmp_path / "template"
-    with folder() as base, EmbeddedServer(base / "server") as server, served(tmp_path / "mlflow", template) as mlflow:
+    with ExitStack() as stack:
+        base = stack.enter_context(folder())
+        server = stack.enter_context(EmbeddedServer(base / "server"))
+        mlflow = stack.enter_context(served(tmp_path / "mlflow", template))
         config = base / "tocsin.yaml"
         # The test itself stands for what is not started.
         agents = {
@@ -118,7 +123,12 @@ def test_the_pipeline_does_not_notice_and_nothing_is_lost_or_doubled(minutes: in
         }
         config.write_text(json.dumps({"agents": agents, "mlflow": {"uri": mlflow.url, "timeout_s": 4}}))
         shared = ("--config", config, "--data-dir", base / "d", "--redis", server.url)
-        daemons = [start("up", name, *shared) for name in ("validation", "coordinator")]
+        # Into a file: a pipe that nobody reads is full after an outage, and whoever writes to it stands still.
+        log = stack.enter_context((base / "daemons.log").open("ab"))
+        daemons = [
+            subprocess.Popen([*TOCSIN, "up", name, *map(str, shared)], stdout=log, stderr=log, cwd=ROOT)
+            for name in ("validation", "coordinator")
+        ]
         wait_for((base / "d" / "store-id").exists)
         settings = Choices(config=config, data_dir=base / "d", redis=server.url).load().settings
         # A machine that stands still for some seconds shows in the figures; it must not end the test.
@@ -135,7 +145,7 @@ def test_the_pipeline_does_not_notice_and_nothing_is_lost_or_doubled(minutes: in
         took = anyio.run(go)
         for daemon in daemons:
             daemon.send_signal(signal.SIGTERM)
-            daemon.communicate(timeout=60)
+            daemon.wait(60)
     up, down = (float(np.percentile(took[name], 99)) * 1e3 for name in ("up", "down"))
     found = (
         f"p99 {up:.2f} ms with MLflow, {down:.2f} ms without, of {len(took['up'])} and {len(took['down'])} readings\n"
