@@ -5,12 +5,13 @@ there, 70 an error of ours, 78 the configuration cannot be used.
 """
 
 import sys
-from importlib import import_module
 from typing import Any
 
 import click
 
 from contracts.errors import ConfigError, TocsinError
+
+from .lazy import lazy
 
 #: Command -> where it is, and what it does; imported when it is called, so that `tocsin --help` answers at once.
 COMMANDS = {
@@ -42,25 +43,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are imported when they are called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(module), name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=lazy(COMMANDS), context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tocsin")
 def cli() -> None:
     """Tocsin watches machines: sensor readings in, explained alerts out."""

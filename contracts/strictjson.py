@@ -22,17 +22,17 @@ def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for key, value in pairs:
         if key in out:
-            raise ValueError(f"the key {key[:80]!r} occurs twice")
+            raise ValueError(f"the key {key[:80]!r} is there twice")
         out[key] = value
     return out
 
 
 def _refuse(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not JSON")
+    raise ValueError(f"{text} is not a number")
 
 
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text[:40]} is not finite as a float")
+        raise ValueError(f"{text[:40]} is too large")
     return value

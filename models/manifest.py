@@ -1,13 +1,11 @@
 """The manifest: what a bundle says of itself, as JSON."""
 
-import json
-import math
-from collections.abc import Iterable
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from contracts.errors import BundleRefused
+from contracts.strictjson import loads
 
 from .environment import Environment
 from .features import FeatureSet, feature_set
@@ -121,8 +119,8 @@ def parse(data: bytes) -> Manifest:
     Raises BundleRefused: not JSON, another schema version, or the field that does not fit.
     """
     try:
-        tree = json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
+        tree = loads(data)
+    except ValueError as error:
         raise BundleRefused(f"{MANIFEST} is not JSON: {error}", kind="manifest") from error
     if not isinstance(tree, dict):
         raise BundleRefused(f"{MANIFEST} is not a JSON object", kind="manifest")
@@ -195,23 +193,3 @@ def check_environment(manifest: Manifest, here: Environment | None = None) -> No
         told = f"environment hash is {manifest.environment_hash}, its versions give {found}"
         raise BundleRefused(told, kind="environment")
     manifest.environment.require(here or Environment.current())
-
-
-def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in out:
-            raise ValueError(f"the key {key!r} is there twice")
-        out[key] = value
-    return out
-
-
-def _refuse(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not a number")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text} is too large")
-    return number

@@ -140,7 +140,10 @@ def test_the_restored_service_goes_on(site: Site) -> None:
 
 def test_a_folder_that_is_not_empty_is_left_alone(site: Site) -> None:
     """Also the one that was backed up."""
+    before = (site.base / "d" / "store-id").read_bytes(), sorted(path.name for path in (site.base / "d").iterdir())
     tocsin("restore", site.backup, *site.where, code=69)
+    assert (site.base / "d" / "store-id").read_bytes() == before[0]
+    assert sorted(path.name for path in (site.base / "d").iterdir()) == before[1]
 
 
 def test_a_damaged_backup_is_refused_before_anything_is_written(site: Site, tmp_path: Path) -> None:
@@ -170,6 +173,8 @@ def test_a_path_that_leads_out_of_the_folder_is_refused(site: Site, tmp_path: Pa
     listed["files"][0]["path"] = "archive/../../evil"
     (copy / "backup.json").write_text(json.dumps(listed))
     tocsin("restore", copy, *site.at("none"), code=65)
+    assert not list(site.base.rglob("evil"))
+    assert not (site.base / "none" / "store-id").exists()
 
 
 def test_killed_half_way_the_backup_before_is_whole(site: Site) -> None:
