@@ -253,3 +253,28 @@ class Recorder(Part, Generic[In], ABC):
     @classmethod
     def reads(cls) -> tuple[type[AnyEvent], ...]:
         return cls._arguments(Recorder, 0)
+
+
+class Forwarder(Recorder[In], Generic[In, Out], ABC):
+    """Brings what it makes of streams of all partitions into one partition, and so into one order, each event once.
+
+    All that it writes is of one stream, and stands in that stream's home partition.
+    """
+
+    linger_s: ClassVar[float] = 0.0
+
+    @abstractmethod
+    def forward(self, events: Sequence[In], origin: str, now_ns: int) -> Sequence[Out]:
+        """What is made of consecutive events of the stream ``origin``; it may be called again with the same ones."""
+
+    async def record(self, batch: Batch) -> Sequence[Event]:
+        """Never called: the runtime writes what ``forward`` returns."""
+        raise TypeError("a forwarder keeps no record of its own")
+
+    @classmethod
+    def reads(cls) -> tuple[type[AnyEvent], ...]:
+        return cls._arguments(Forwarder, 0)
+
+    @classmethod
+    def writes(cls) -> tuple[type[AnyEvent], ...]:
+        return cls._arguments(Forwarder, 1)

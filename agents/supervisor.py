@@ -13,8 +13,9 @@ from contracts.errors import Rewound, StoreLost, StoreRefused, TocsinError, Unav
 from contracts.events import ModelServed, ReadingsAcquired
 from contracts.settings import ARCHIVE
 
-from .parts import Chore, Processor, Recorder, Sink, Source
+from .parts import Chore, Forwarder, Processor, Recorder, Sink, Source
 from .runtime.chores import ChoreRunner
+from .runtime.forwarding import ForwarderRunner
 from .runtime.groups import single_error
 from .runtime.home import Home, log
 from .runtime.lanes.processing import ProcessorRunner
@@ -109,6 +110,8 @@ class Supervisor:
                 yield f"{item.name}<{stream}", runner
                 if self.live and isinstance(part, Servable) and stream == ModelServed.stream:
                     yield f"models of {item.name}", Watcher(self.home, item.name, part, runner.lanes)
+            elif isinstance(part, Forwarder):
+                yield f"{item.name}<{stream}", ForwarderRunner(self.home, item.name, part, stream)
             elif isinstance(part, Recorder):
                 yield f"{item.name}<{stream}", RecorderRunner(self.home, item.name, part, stream)
 

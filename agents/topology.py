@@ -27,7 +27,7 @@ KINDS = {
     "coordinator": "agents.coordinator:Coordinator",
 }
 #: Sections of the settings that an agent with a field of this name is given.
-_SECTIONS = frozenset({"health", "mlflow", "training"})
+_SECTIONS = frozenset({"alerting", "health", "mlflow", "training"})
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ class TocsinError(Exception):
 
     exit_code: ClassVar[int] = 70
     kind: str = ""
+    answer: str = ""
+    """What a receiver said in a word, where one answered: as 503."""
 
     def __init__(self, message: str, *, mend: str = "") -> None:
         super().__init__(message)

@@ -11,6 +11,16 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from .alerts import AlertAcknowledged as AlertAcknowledged
+from .alerts import AlertChanged as AlertChanged
+from .alerts import AlertClosed as AlertClosed
+from .alerts import AlertNote as AlertNote
+from .alerts import AlertPushed as AlertPushed
+from .alerts import Signal as Signal
+from .alerts import Signalled as Signalled
+from .alerts import SilenceEnded as SilenceEnded
+from .alerts import SilenceSet as SilenceSet
+from .alerts import TimePassed as TimePassed
 from .concept import PrecisionFell as PrecisionFell
 from .concept import ScoresDrifted as ScoresDrifted
 from .deployments import AlertLabelled as AlertLabelled
@@ -53,6 +63,11 @@ from .operations import SourceFailed as SourceFailed
 from .operations import SourceFinished as SourceFinished
 from .operations import SourcePaceChanged as SourcePaceChanged
 from .operations import TaskRetired as TaskRetired
+from .subscribed import DeliveryAttempted as DeliveryAttempted
+from .subscribed import SubscriberChanged as SubscriberChanged
+from .subscribed import SubscriberNoted as SubscriberNoted
+from .subscribed import SubscriberRemoved as SubscriberRemoved
+from .subscribed import SubscriberSet as SubscriberSet
 
 
 class ReadingsAcquired(ReadingsEvent):
@@ -175,6 +190,20 @@ class NotificationDue(Event):
     severity: Severity
     finding: str = Field(description="id of the event that this is about")
     key: str = Field(description="idempotency key: the same for every delivery of this notification")
+    # What routes add. Left out where nothing is routed: the bytes are then those that were written before.
+    subscriber: str = Field(default="", exclude_if=operator.not_, description="whom it is for; empty: every sink")
+    receiver: str = Field(default="", exclude_if=operator.not_, description="by which receiver of the routes")
+    why: str = Field(
+        default="",
+        exclude_if=operator.not_,
+        description="new, repeat, resolved, escalation, subscription, digest or test",
+    )
+    status: Literal["", "firing", "resolved"] = Field(default="", exclude_if=operator.not_)
+    group: dict[str, str] = Field(default_factory=dict, exclude_if=operator.not_, description="labels of the group")
+    group_key: str = Field(default="", exclude_if=operator.not_, description="the same for all of one group")
+    alerts: tuple[AlertNote, ...] = Field(default=(), exclude_if=operator.not_, description="some of them, worst first")
+    firing: int = Field(default=0, exclude_if=operator.not_, description="alerts of the group that fire")
+    resolved: int = Field(default=0, exclude_if=operator.not_, description="that ended since the last time")
 
 
 class ClockTicked(Event):

@@ -21,6 +21,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from .alerting import AlertingSettings as AlertingSettings
 from .errors import ConfigError
 from .health import HealthSettings as HealthSettings
 from .identity import is_name
@@ -136,6 +137,7 @@ class Settings(BaseSettings):
     tracing: TracingSettings = TracingSettings()
     health: HealthSettings = HealthSettings()
     training: TrainingSettings = TrainingSettings()
+    alerting: AlertingSettings = AlertingSettings()
     agents: dict[str, AgentSettings] = Field(default_factory=dict)
 
     @property

@@ -66,7 +66,14 @@ class RecorderRunner:
         for partition in changes.surplus:
             await self._ownership.release(partition)
         for partition, token in changes.gained.items():
-            self.positions[partition] = int(await self.home.bus.fence(partition, self.task, token) or 0)
+            self.positions[partition] = await self._opened(partition, token)
+
+    async def _opened(self, partition: int, token: int) -> int:
+        """Shut former owners out; returns where to go on."""
+        return int(await self.home.bus.fence(partition, self.task, token) or 0)
+
+    async def _recorded(self, batch: Batch) -> Sequence[AnyEvent]:
+        return await self.recorder.record(batch)
 
     async def _cycle(self) -> None:
         if not self.positions:
@@ -104,7 +111,10 @@ class RecorderRunner:
         letters = [*self._gaps(place, entries), *letters]
         batch = Batch(place.stream, place.partition, entries[0].first, entries[-1].last, events)
         try:
-            receipts = await self.recorder.record(batch) if events else []
+            receipts = await self._recorded(batch) if events else []
+        except CommitRefused as error:
+            await self._lost(place, error)
+            return
         except Unavailable as error:
             pause = self._backoff.pause()
             self._delays.error = str(error)
@@ -144,8 +154,11 @@ class RecorderRunner:
         try:
             await self.home.bus.commit(commit)
         except CommitRefused as error:
-            log.warning("commit refused", task=self.task, partition=place.partition, cause=str(error))
-            self.positions.pop(place.partition)
-            await self._ownership.release(place.partition)
+            await self._lost(place, error)
             return
         self.positions[place.partition] = last
+
+    async def _lost(self, place: Place, error: CommitRefused) -> None:
+        log.warning("commit refused", task=self.task, partition=place.partition, cause=str(error))
+        self.positions.pop(place.partition)
+        await self._ownership.release(place.partition)

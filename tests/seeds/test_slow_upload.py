@@ -47,7 +47,11 @@ def by_alias(tracking: Tracking, name: str, folder: Path) -> Path | None:
     except MlflowException:
         return None
     (folder / name).mkdir(parents=True, exist_ok=True)
-    return Path(tracking.client.download_artifacts(version.run_id, "bundle", str(folder / name)))
+    try:
+        return Path(tracking.client.download_artifacts(version.run_id, "bundle", str(folder / name)))
+    except MlflowException:
+        # The alias came before the first file: what is served then is the empty folder.
+        return folder / name
 
 
 def check(code: str, poll: Poll, name: str, server: MlflowServer, folder: Path, *, whole: bool = False) -> None:
