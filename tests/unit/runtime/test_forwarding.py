@@ -1,6 +1,7 @@
 """Forwarders: streams of all partitions come into one, each event once, whatever fails between two commits."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import anyio
 import pytest
@@ -104,9 +105,9 @@ async def _stubborn(fragile: Fragile, until: int) -> None:
 async def test_a_process_that_dies_between_two_commits_neither_loses_nor_doubles(nth: int) -> None:
     bus = MemoryBus(PARTITIONS)
     await grow(bus, 0, 9)
-    with anyio.CancelScope() as scope:
+    with suppress(ExceptionGroup), anyio.CancelScope() as scope:
         await forward(Fragile(bus, _death(scope, nth)), "one", 9)  # type: ignore[arg-type]  # it does what a bus does
-    assert scope.cancelled_caught
+    assert scope.cancel_called
     await grow(bus, 9, 15)
     await forward(bus, "one", 15)
     assert await copied(bus) == wanted(15)
@@ -116,8 +117,9 @@ def _death(scope: anyio.CancelScope, nth: int) -> Callable[[str, int], str]:
     """The commit is applied, and the process does nothing any more."""
 
     def fails(verb: str, number: int) -> str:
-        if verb == "commit" and number == nth:
-            scope.cancel()
-        return ""
+        if verb != "commit" or number != nth:
+            return ""
+        scope.cancel()
+        return "after"
 
     return fails
