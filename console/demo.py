@@ -15,7 +15,7 @@ from bus.scan import Found, read
 from contracts.events import AnomalyDetected, DataQualityIncident, DriftDetected, Event
 from contracts.instants import SECOND, from_iso, iso
 from contracts.rows import event_row
-from contracts.settings import AgentSettings, Settings
+from contracts.settings import AgentSettings, AlertingSettings, Settings
 
 from .drained import drained, finished
 from .host import Host
@@ -75,7 +75,7 @@ def _simulated(settings: Settings, seed: int) -> Settings:
     sinks = {"file": {"kind": "file", "path": "alerts.jsonl"}}
     agents["notification"] = AgentSettings.model_validate({"sinks": sinks})
     folder = settings.data_dir / "demo" / f"{time.strftime('%Y%m%d-%H%M%S')}"
-    return settings.model_copy(update={"agents": agents, "data_dir": folder})
+    return settings.model_copy(update={"agents": agents, "alerting": AlertingSettings(), "data_dir": folder})
 
 
 def _written(settings: Settings) -> Path:

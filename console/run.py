@@ -23,7 +23,7 @@ from bus.redis import open_bus
 from bus.scan import FACTS
 from contracts.errors import ConfigError, Unavailable
 from contracts.events import DeadLettered
-from contracts.settings import AgentSettings, Settings
+from contracts.settings import AgentSettings, AlertingSettings, Settings
 
 from .drained import behind, drained
 from .export import Range, log_rows
@@ -111,7 +111,8 @@ def _for_files(loaded: Loaded, files: tuple[Path, ...], table: dict[str, Any], r
         sinks = {name: sink for name, sink in own.get("sinks", {}).items() if sink.get("kind") != "console"}
         sinks = sinks or {"file": {"kind": "file", "path": "alerts.jsonl"}}
         agents["notification"] = AgentSettings.model_validate({**own, "sinks": sinks})
-    update: dict[str, Any] = {"agents": agents}
+    # Routes wait and repeat by the clock, and there is nobody to wake.
+    update: dict[str, Any] = {"agents": agents, "alerting": AlertingSettings()}
     if settings.data_dir == Settings.model_fields["data_dir"].default:
         update["data_dir"] = _fresh_folder(settings.data_dir / "runs")
     return settings.model_copy(update=update)

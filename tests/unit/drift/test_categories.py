@@ -8,7 +8,7 @@ import pytest
 from models.drift import categories
 from models.drift.categories import CategoryAlarm, CategoryState, CategoryTest
 from models.drift.two_shares import compare_shares
-from models.drift.words import I64
+from models.drift.words import F64, I64
 
 FLAGS = CategoryTest(["good", "uncertain", "bad"], false_alarms_per_sample=1e-4)
 RATE = 1e-3
@@ -66,16 +66,18 @@ def test_false_alarms_stay_below_the_stated_rate() -> None:
 def test_a_test_that_takes_the_reference_for_the_truth_does_not_keep_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """The mutant: evidence against the reference's own shares, as if they had no error."""
 
-    def advance(state: CategoryState, code: int) -> None:
-        row, k = state.last, len(state.reference)
-        here = state.counts[:, row, :]
-        gain = np.log((here[:, code] + 0.5) / (here.sum(axis=1) + k / 2))
-        told = (state.reference[row, code] + 0.5) / (state.reference[row].sum() + k / 2)
-        state.evidence = state.evidence + gain - np.log(told)
-        state.counts[:, row, code] += 1
-        state.last, state.seen = code, state.seen + 1
+    def evidence(state: CategoryState, codes: I64) -> F64:
+        out, k = [state.evidence], len(state.reference)
+        counts, last = state.counts.copy(), state.last
+        for code in codes.tolist():
+            gain = np.log((counts[:, last, code] + 0.5) / (counts[:, last].sum(axis=1) + k / 2))
+            told = (state.reference[last, code] + 0.5) / (state.reference[last].sum() + k / 2)
+            out.append(out[-1] + gain - np.log(told))
+            counts[:, last, code] += 1
+            last = code
+        return np.stack(out[1:], axis=1)
 
-    monkeypatch.setattr(categories, "_advance", advance)
+    monkeypatch.setattr(categories, "_evidence", evidence)
     monkeypatch.setattr(categories, "_mixture", lambda row: 0.0)
     monkeypatch.setattr(categories, "_best", lambda row: 0.0)
     count, readings = false_alarms(CategoryTest(["a", "b"], RATE))

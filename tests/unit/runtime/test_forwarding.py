@@ -94,7 +94,7 @@ async def _stubborn(fragile: Fragile, until: int) -> None:
     """As a supervisor does: a runner that raises is started again."""
     for _ in range(3):
         with suppress(ExceptionGroup):
-            await forward(fragile, "one", until)  # type: ignore[arg-type]  # it does what a bus does
+            await forward(fragile, "one", until)
             return
     raise AssertionError("three lives were not enough")
 
@@ -104,7 +104,7 @@ async def test_a_process_that_dies_between_two_commits_neither_loses_nor_doubles
     bus = MemoryBus(PARTITIONS)
     await grow(bus, 0, 9)
     with suppress(ExceptionGroup), anyio.CancelScope() as scope:
-        await forward(Fragile(bus, _death(scope, nth)), "one", 9)  # type: ignore[arg-type]  # it does what a bus does
+        await forward(Fragile(bus, _death(scope, nth)), "one", 9)
     assert scope.cancel_called
     await grow(bus, 9, 15)
     await forward(bus, "one", 15)
