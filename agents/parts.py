@@ -12,11 +12,12 @@ from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bus.protocol import Recorded
+from bus.protocol import Bus, Recorded
 from contracts.events import AnyEvent, Event
 from contracts.readings import Readings
 from contracts.sections import ModelsSettings
 
+from .clock import Clock
 from .state import restore
 
 In = TypeVar("In")
@@ -167,6 +168,25 @@ class Sink(Part, Generic[In], ABC):
 
     concurrency: ClassVar[int] = 8
     """How many deliveries may be under way at once; 1 also keeps the order in which events are handed over."""
+    ordered: ClassVar[bool] = False
+    """Whether one destination gets its events in the order of the log, retries and restarts included.
+
+    An event that fails then holds up those behind it for the same destination, and one process works at a time.
+    """
+    lives: ClassVar[int] = 3
+    """How many processes may end during a delivery before it is taken for the cause, and given up."""
+
+    async def begin(self, recorded: Recorded, bus: Bus, clock: Clock) -> None:
+        """Called before the first delivery: for those that need to know what the log says."""
+        return
+
+    async def end(self) -> None:
+        """Called after the last delivery: for those that hold connections."""
+        return
+
+    def wants(self, event: In) -> bool:
+        """Whether the event is for this sink at all; others are passed by without a receipt."""
+        return True
 
     def destination(self, event: In) -> str:
         """Where the event goes, if the sink serves several receivers.
@@ -177,8 +197,8 @@ class Sink(Part, Generic[In], ABC):
         return ""
 
     @abstractmethod
-    async def deliver(self, event: In) -> None:
-        """Act on one event, with its id as the idempotency key.
+    async def deliver(self, event: In) -> str | None:
+        """Act on one event, with its id as the idempotency key; may return what the receiver said in a word.
 
         It may be cancelled, and is when it takes longer than ``bus.delivery_s``. It must not block: what does goes to
         a thread.

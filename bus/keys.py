@@ -44,3 +44,13 @@ def previous_snapshot(partition: int, task: str) -> str:
 def members(task: str) -> str:
     """A hash: member of the task's fleet -> number of its last sign of life."""
     return f"{PREFIX}:members:{task}"
+
+
+def feed(name: str) -> str:
+    """The stream of a subscriber: a slot of its own, and no number of a partition that its readers had to know."""
+    return f"{PREFIX}:subscriber:{{{name}}}"
+
+
+def fed(name: str) -> str:
+    """A sorted set: the keys that were put into a subscriber's stream lately, by the numbers of their entries."""
+    return f"{feed(name)}:keys"

@@ -12,12 +12,13 @@ import anyio
 from contracts.errors import Fenced
 from contracts.frames import Frame
 
+from .feeds import Feed, MemoryFeeds
 from .memoryinbox import Group, MemoryInbox
 from .moved import moved
 from .protocol import Commit, Entry, Former, Place, Snapshot
 
 
-class MemoryBus(MemoryInbox):
+class MemoryBus(MemoryInbox, MemoryFeeds):
     """See ``bus.protocol`` for what it promises."""
 
     def __init__(self, partitions: int) -> None:
@@ -32,6 +33,7 @@ class MemoryBus(MemoryInbox):
         self._members: dict[str, dict[str, str]] = defaultdict(dict)
         self._snapshots: dict[tuple[int, str], list[Snapshot]] = defaultdict(list)
         self._groups: dict[tuple[str, Place], Group] = {}
+        self._feeds: dict[str, Feed] = {}
         self._appended = anyio.Event()
 
     # ---- Log

@@ -14,8 +14,9 @@ class News:
     Events of one partition come in their order; between partitions there is none.
     """
 
-    def __init__(self, kinds: Sequence[type[AnyEvent]]) -> None:
-        self.kinds = tuple(kinds)
+    def __init__(self, kinds: Sequence[type[AnyEvent]], *, latest: int | None = None) -> None:
+        """``latest``: of what is there at the first look only about so many events of each place; None: all."""
+        self.kinds, self.latest = tuple(kinds), latest
         self._next: dict[Place, int] = {}
 
     async def read(self, log: Recorded) -> list[AnyEvent]:
@@ -25,7 +26,7 @@ class News:
         ends, found = await log.ends(places), list[AnyEvent]()
         reached = dict(self._next)
         for place in places:
-            first = reached.get(place, 1)
+            first = reached.get(place, 1 if self.latest is None else max(1, ends[place] - self.latest + 1))
             if ends[place] < first:
                 continue
             async for each in scan(log, place, first, ends[place]):

@@ -9,6 +9,7 @@ Ownership   A lease says who should work; the fencing token says who can. Leases
             standby takes over when it saw no sign of life for the lease's time by its own monotonic clock.
 Snapshots   A hint for fast recovery, never the truth: the truth is the log up to the committed position.
 Inbox       At least once: an entry is delivered until it is settled, and settled once, together with its receipts.
+Feeds       Each key is put in once, as long as it is remembered; entries are numbered without holes.
 Retention   Nothing is removed that a task, a snapshot or a group still needs; the removal itself checks that.
 
 An ordinal counts events, not entries: an entry that holds 256 readings moves it by 256. So positions say the same
@@ -255,7 +256,18 @@ class Inbox(Protocol):
         ...
 
 
-class Bus(Log, Retention, Ledger, Leases, Snapshots, Inbox, Protocol):
+class Feeds(Protocol):
+    """Streams for programs of others, beside the log; not archived, and trimmed whoever still reads."""
+
+    async def feed(self, name: str, key: str, fields: Mapping[str, str | bytes], *, most: int) -> bool:
+        """Put an entry into the stream of a subscriber, unless the last 10,000 had the same key; False if they had.
+
+        About ``most`` entries are kept. Raises Unavailable; then it may have been put there, and may be put again.
+        """
+        ...
+
+
+class Bus(Log, Retention, Ledger, Leases, Snapshots, Inbox, Feeds, Protocol):
     """All of it."""
 
     async def close(self) -> None:

@@ -154,3 +154,4 @@ class AlertNote(BaseModel):
     ended: int = Field(default=0, exclude_if=operator.not_, description="wall clock, ns")
     findings: int = 1
     finding: str
+    owner: str = Field(default="", exclude_if=operator.not_, description="who acknowledged it")

@@ -36,6 +36,11 @@ class Event(BaseModel):
     asset: str
     channel: str = ""
 
+    @property
+    def stands_alone(self) -> bool:
+        """Whether it has an entry of the log to itself: it is settled apart from those that were written with it."""
+        return False
+
     @classmethod
     def of(cls, *, cause: str, time: int, asset: str, channel: str = "", discriminator: str = "", **body: Any) -> Self:
         """The event with the id that its cause gives it; ``discriminator`` parts several from one cause."""

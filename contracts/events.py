@@ -205,6 +205,11 @@ class NotificationDue(Event):
     firing: int = Field(default=0, exclude_if=operator.not_, description="alerts of the group that fire")
     resolved: int = Field(default=0, exclude_if=operator.not_, description="that ended since the last time")
 
+    @property
+    def stands_alone(self) -> bool:
+        # One subscriber that cannot be reached must not keep the messages of others from being settled.
+        return bool(self.subscriber)
+
 
 class ClockTicked(Event):
     """Time passed while nothing had to be said: lets processors notice silence without a clock of their own."""

@@ -59,7 +59,7 @@ def _adapter(kind: type[Event]) -> TypeAdapter[list[Event]]:
 
 
 def encode(events: Sequence[AnyEvent], writer: str, *, trace: str = "") -> Iterator[Frame]:
-    """Frames that hold the events of ``writer`` in their order; neighbours of one type share a frame.
+    """Frames that hold the events of ``writer`` in their order; neighbours of one type share a frame, unless alone.
 
     Raises TooLarge when a single event is over the limit.
     """
@@ -71,13 +71,19 @@ def encode(events: Sequence[AnyEvent], writer: str, *, trace: str = "") -> Itera
             start += 1
         else:
             stop = start + 1
-            while stop < len(events) and type(events[stop]) is type(event) and stop - start < MAX_FRAME_EVENTS:
+            while stop < len(events) and stop - start < MAX_FRAME_EVENTS and _together(event, events[stop]):
                 stop += 1
             found = _encode_events(type(event), events[start:stop], writer)
             start = stop
         for frame in found:
             frame.trace = trace
             yield frame
+
+
+def _together(event: Event, other: AnyEvent) -> bool:
+    if isinstance(other, ReadingsEvent) or type(other) is not type(event):
+        return False
+    return not (event.stands_alone or other.stands_alone)
 
 
 def _frame(kind: type[AnyEvent], writer: str, count: int, body: bytes, columns: bytes = b"") -> Frame:

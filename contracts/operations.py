@@ -1,5 +1,6 @@
 """Operational events: what happened to Tocsin itself or in the outside world, at times that no replay can repeat."""
 
+import operator
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -12,9 +13,11 @@ class NotificationSent(Event):
 
     stream: ClassVar[str] = "deliveries"
     operational: ClassVar[bool] = True
-    subscriber: str
+    subscriber: str = Field(description="whom it was for; the sink, where it was for nobody in particular")
     key: str
     attempt: int
+    answer: str = Field(default="", exclude_if=operator.not_, description="what the receiver said in a word, as 200")
+    latency_ms: float = Field(default=0.0, exclude_if=operator.not_, description="time that this try took")
 
 
 class NotificationFailed(Event):
@@ -26,6 +29,7 @@ class NotificationFailed(Event):
     key: str
     attempt: int
     error: str
+    answer: str = Field(default="", exclude_if=operator.not_, description="what the receiver said in a word, as 404")
 
 
 class ModelPublished(Event):

@@ -77,6 +77,9 @@ class ApiSettings(Section):
     header_timeout_s: float = Field(default=30.0, gt=0)
     body_timeout_s: float = Field(default=30.0, gt=0)
     models: int = Field(default=8, ge=1, le=1000, description="bundles that are kept loaded, the last used ones")
+    subscribers: int = Field(
+        default=2_000, ge=1, le=100_000, description="open connections of /api/v1/events at most; more get 503"
+    )
 
     @model_validator(mode="after")
     def _guarded(self) -> "ApiSettings":

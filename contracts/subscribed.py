@@ -11,7 +11,10 @@ SubscriberState = Literal["active", "paused", "disabled"]
 
 
 class SubscriberSet(Event):
-    """Somebody subscribed, or changed a subscription. It never holds a secret: those stay on the delivering machine."""
+    """Somebody subscribed, or changed a subscription, which is active from then on.
+
+    It never holds a secret: those stay on the delivering machine.
+    """
 
     stream: ClassVar[str] = "subscribers"
     operational: ClassVar[bool] = True

@@ -4,17 +4,46 @@ A subscriber is told what routes send to it. With ``events`` it also subscribes 
 Secrets are settings like others, from a file or the environment; no event holds one.
 """
 
+from base64 import b64decode
 from datetime import datetime
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SecretStr, TypeAdapter, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, SecretStr, TypeAdapter, field_validator
 
 from .alerts import SignalKind
 from .durations import Duration
 from .event import Severity
 from .identity import is_name
 from .sections import Section
+
+#: How the secret of a webhook begins, and how many bytes it holds.
+WHSEC = "whsec_"
+_KEY_BYTES = range(16, 65)
+
+
+def webhook_key(secret: str) -> bytes:
+    """The key within the secret of a webhook.
+
+    Raises ValueError, without the secret in it, for another form.
+    """
+    try:
+        key = b64decode(secret.removeprefix(WHSEC), validate=True)
+    except ValueError:
+        key = b""
+    if not secret.startswith(WHSEC) or len(key) not in _KEY_BYTES:
+        raise ValueError("must be whsec_ and base64 of 16 to 64 bytes")
+    return key
+
+
+def _networks(networks: tuple[str, ...]) -> tuple[str, ...]:
+    for network in networks:
+        ip_network(network)
+    return networks
+
+
+_Networks = Annotated[tuple[str, ...], AfterValidator(_networks)]
 
 
 class _Subscriber(Section):
@@ -75,8 +104,15 @@ class WebhookSubscriber(_Subscriber):
     authorization: SecretStr | None = Field(default=None, description="value of the Authorization header")
     envelope: Literal["plain", "cloudevents"] = "plain"
     allow_http: bool = False
-    allow_private: tuple[str, ...] = Field(default=(), description="private networks that it may be in: 10.0.0.0/8")
+    allow_private: _Networks = Field(default=(), description="private networks that it may be in: 10.0.0.0/8")
     tls_ca: Path | None = Field(default=None, description="file of the authority that certified the receiver")
+
+    @field_validator("secret", "old_secret")
+    @classmethod
+    def _signs(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            webhook_key(secret.get_secret_value())
+        return secret
 
 
 class EmailSubscriber(_Subscriber):
@@ -110,7 +146,7 @@ class AlertmanagerSubscriber(_Subscriber):
     url: str = Field(max_length=2_048, description="of the Alertmanager, as http://127.0.0.1:9093")
     authorization: SecretStr | None = None
     allow_http: bool = False
-    allow_private: tuple[str, ...] = ()
+    allow_private: _Networks = ()
     tls_ca: Path | None = None
 
 
@@ -122,7 +158,7 @@ class PagerDutySubscriber(_Subscriber):
     routing_key: SecretStr
     url: str = "https://events.pagerduty.com/v2/enqueue"
     allow_http: bool = False
-    allow_private: tuple[str, ...] = ()
+    allow_private: _Networks = ()
     tls_ca: Path | None = None
 
 
@@ -145,8 +181,11 @@ Subscriber = Annotated[
     | StreamSubscriber,
     Field(discriminator="kind"),
 ]
-_ADAPTER: TypeAdapter[Subscriber] = TypeAdapter(Subscriber)
-_KINDS: dict[str, type[_Subscriber]] = {kind.model_fields["kind"].default: kind for kind in _Subscriber.__subclasses__()}
+#: What is wrong is said without what was given: that may be a secret.
+_ADAPTER: TypeAdapter[Subscriber] = TypeAdapter(Subscriber, config=ConfigDict(hide_input_in_errors=True))
+_KINDS: dict[str, type[_Subscriber]] = {
+    kind.model_fields["kind"].default: kind for kind in _Subscriber.__subclasses__()
+}
 
 
 def subscriber(spec: dict[str, Any]) -> Subscriber:

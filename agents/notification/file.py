@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -28,6 +29,7 @@ class FileSink(Sink[NotificationDue]):
     kind: Literal["file"] = "file"
     path: Path = Field(description="relative paths are under the data directory")
 
+    _line: Callable[[NotificationDue], str] = PrivateAttr(default=json_line)
     _place: Path | None = PrivateAttr(default=None)
     _keys: dict[str, None] = PrivateAttr(default_factory=dict)
     _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
@@ -40,6 +42,12 @@ class FileSink(Sink[NotificationDue]):
         if not path.name:
             raise ValueError("path must name a file")
         return path
+
+    def writing(self, line: Callable[[NotificationDue], str]) -> "FileSink":
+        """The same sink, not yet prepared, with lines of another form: JSON with the key as ``key`` or ``id``."""
+        sink = FileSink(path=self.path)
+        sink._line = line
+        return sink
 
     def prepare(self, context: Context) -> None:
         """Find the file, and learn from its last lines what was delivered before.
@@ -69,7 +77,7 @@ class FileSink(Sink[NotificationDue]):
         with self._lock:
             if event.key in self._keys:
                 return
-            _write(self._place, json_line(event).encode())
+            _write(self._place, self._line(event).encode())
             self._keys[event.key] = None
             while len(self._keys) > _KEYS:
                 del self._keys[next(iter(self._keys))]
@@ -132,6 +140,7 @@ def _keys_of(tail: bytes) -> list[str]:
             row = json.loads(line)
         except ValueError:
             continue
-        if isinstance(row, dict) and isinstance(row.get("key"), str):
-            keys.append(row["key"])
+        key = row.get("key", row.get("id")) if isinstance(row, dict) else None
+        if isinstance(key, str):
+            keys.append(key)
     return keys

@@ -1,17 +1,26 @@
-"""The notification agent: one processor that decides what is worth telling, and the sinks that tell it."""
+"""The notification agent: what is worth telling, whom, and the ways to them.
+
+Without routes and subscribers one processor decides, and sinks tell it. With them findings come together with the
+time, become alerts, and are delivered to each subscriber by itself.
+"""
 
 from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from contracts.alerting import AlertingSettings
 from contracts.events import Severity
 from contracts.identity import is_name
 
 from ..parts import Part
+from .alerts import Alerts
 from .console import ConsoleSink
+from .delivery.delivery import Delivery
+from .delivery.warden import Warden
 from .file import FileSink
 from .notifier import Notifier
+from .signals import Gather, Ticker
 
 NOTIFIER = "notifier"
 
@@ -19,8 +28,9 @@ AnySink = Annotated[ConsoleSink | FileSink, Field(discriminator="kind")]
 
 
 class Notification(Part):
-    """What is notified, and where it goes."""
+    """What is notified, and where it goes. With routes or subscribers these decide, and the rest here does not count."""
 
+    alerting: AlertingSettings | None = Field(default=None, description="empty: the section of this name")
     minimum_severity: Severity = Field(default="info", description="what is less severe is not notified")
     repeat_s: float = Field(
         default=900, ge=0, le=86_400 * 365, description="not again about the same within so long (event time)"
@@ -41,6 +51,18 @@ class Notification(Part):
         return sinks
 
     def parts(self, name: str) -> Mapping[str, Part]:
-        """The notifier, and each sink by its name."""
+        """The notifier and each sink by its name; or what alerts, routes and subscribers need."""
+        if self.alerting is not None and self.alerting.on:
+            return _routed(self.alerting)
         notifier = Notifier(minimum_severity=self.minimum_severity, repeat_s=self.repeat_s, remind_s=self.remind_s)
         return {NOTIFIER: notifier, **self.sinks}
+
+
+def _routed(alerting: AlertingSettings) -> Mapping[str, Part]:
+    return {
+        "signals": Gather(),
+        "ticker": Ticker(every_s=alerting.tick),
+        "alerts": Alerts(alerting=alerting),
+        "delivery": Delivery(subscribers=alerting.subscribers),
+        "warden": Warden(subscribers=alerting.subscribers),
+    }

@@ -5,8 +5,9 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from .body import drained
 from .refusal import Refused, refusal
@@ -42,15 +43,17 @@ class Guard:
         self._drain_bytes = settings.max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
+        request = HTTPConnection(scope)
         refused = self._refused(request)
         if refused is None:
             await self._app(scope, receive, send)
-            return
-        await drained(request, self._drain_bytes)
-        await refusal(refused)(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await WebSocket(scope, receive, send).send_denial_response(refusal(refused))
+        else:
+            await drained(Request(scope, receive), self._drain_bytes)
+            await refusal(refused)(scope, receive, send)
 
-    def _refused(self, request: Request) -> Refused | None:
+    def _refused(self, request: HTTPConnection) -> Refused | None:
         if host_of(f"//{request.headers.get('host', '')}") not in self._hosts:
             return Refused(421, "this is not the host that was asked for", "add the name to allowed_hosts")
         origin = request.headers.get("origin")

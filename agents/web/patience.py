@@ -6,19 +6,32 @@ from typing import ClassVar
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+#: In the scope of a request: a function that drops the connection with all that was not taken.
+ABORT = "tocsin.abort"
+_FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
 
 class Patient(H11Protocol):
     """Closes a connection whose next request has no whole header after so many seconds."""
 
     seconds: ClassVar[float]
+    most: ClassVar[int]
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn hands in this kind
         super().connection_made(transport)
+        if len(self.connections) > self.most:
+            # Before its header is read: what waits for headers costs memory and file descriptors, too.
+            transport.write(_FULL)
+            transport.close()
+            return
         self._watch()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self.scope is not None:
+            # The task that serves it has not begun yet; it may have to give up a connection that takes nothing.
+            self.scope[ABORT] = self.transport.abort  # type: ignore[literal-required]  # a key of our own
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -42,6 +55,6 @@ class Patient(H11Protocol):
             self.transport.close()
 
 
-def patient(seconds: float) -> type[H11Protocol]:
-    """The protocol with this limit."""
-    return type("Patient", (Patient,), {"seconds": seconds})
+def patient(seconds: float, most: int) -> type[H11Protocol]:
+    """The protocol with these limits: of time for a header, and of connections."""
+    return type("Patient", (Patient,), {"seconds": seconds, "most": most})

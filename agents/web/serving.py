@@ -1,5 +1,6 @@
 """A socket to listen on, and a server that is quiet and keeps within its limits."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ from contracts.errors import Unavailable
 
 from .patience import patient
 
+#: Requests that are answered at the same time; so many connections more may wait for a header.
+CONNECTIONS = 128
+
 
 class Server(uvicorn.Server):
     """uvicorn without its signal handlers: signals belong to the supervisor."""
@@ -20,24 +24,36 @@ class Server(uvicorn.Server):
         yield
 
 
-def server(app: ASGIApp, header_timeout_s: float) -> Server:
-    """A server for an application; a connection may take so long for a header."""
+def server(app: ASGIApp, header_timeout_s: float, subscribers: int = 0) -> Server:
+    """A server for an application; a connection may take so long for a header.
+
+    ``subscribers`` so many connections stay open, on top of those that come and go; with any, WebSocket is spoken.
+    """
     return Server(
         uvicorn.Config(
             app,
-            http=patient(header_timeout_s),
-            ws="none",
+            http=patient(header_timeout_s, 2 * CONNECTIONS + subscribers),
+            ws=_socket() if subscribers else "none",
+            ws_max_size=16 * 1024,
+            # It would keep tens of kilobytes for each connection.
+            ws_per_message_deflate=False,
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=128,
+            limit_concurrency=CONNECTIONS + subscribers,
             timeout_keep_alive=15,
             timeout_graceful_shutdown=3,
             h11_max_incomplete_event_size=16 * 1024,
         )
     )
+
+
+def _socket() -> "type[asyncio.Protocol]":
+    from .sockets import Socket
+
+    return Socket
 
 
 def listening(host: str, port: int) -> socket.socket:

@@ -4,6 +4,7 @@ from contracts.errors import PositionMoved, Rewound
 
 from ..moved import went_back
 from ..protocol import Commit
+from .feeding import RedisFeeds
 from .health import RedisHealth, check_partitions
 from .inbox import RedisInbox
 from .leases import RedisLeases
@@ -14,7 +15,9 @@ from .server import Servers
 from .snapshots import RedisSnapshots
 
 
-class RedisBus(RedisHealth, RedisLog, RedisRetention, RedisLedger, RedisLeases, RedisSnapshots, RedisInbox):
+class RedisBus(
+    RedisHealth, RedisLog, RedisRetention, RedisLedger, RedisLeases, RedisSnapshots, RedisInbox, RedisFeeds
+):
     """The bus on Redis or Valkey; see ``bus.protocol`` for what it promises."""
 
     def __init__(self, server: Servers, partitions: int, identity: str = "", budget_bytes: int = 0) -> None:

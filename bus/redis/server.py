@@ -28,7 +28,7 @@ MAX_CONNECTIONS = 32
 #: With `appendfsync everysec` the disk is at most two seconds behind.
 _PERSIST_MS = 3_000
 #: Scripts whose effect must not be lost: with ``replicas`` they end only when so many replicas have it.
-_REPLICATED = frozenset({"commit", "append", "settle"})
+_REPLICATED = frozenset({"commit", "append", "feed", "settle"})
 
 SCRIPTS = tuple(sorted(path.name[:-4] for path in files(__package__).joinpath("scripts").iterdir()))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agents.drift import Drift
 from agents.parts import Context, Processor
 from agents.replay.passage import Passage, Start
 from agents.replay.planning import AFTER_NS, Planner
@@ -87,6 +88,8 @@ class Packing:
         topology.prepare(chosen, Context("", settings.data_dir, live=False, models=settings.models))
         self._serving = {item.name: item.part.bundle for item in chosen if item.part.bundle}
         self._models.update(self._serving.values())
+        self._models.update(item.part.bundle_digest for item in chosen if isinstance(item.part, Drift))
+        self._models.discard("")
         history = self.record.history
         planner = Planner(topology, chosen, history, self.record.saved, self.since, self.until)
         found = [await planner.passage(number) for number in range(history.partitions)]
@@ -128,6 +131,9 @@ class Packing:
 
     def _note_state(self, start: Start, snapshot: Snapshot) -> None:
         """A state names the models that were in force when it was saved."""
+        if isinstance(start.part, Drift):
+            with suppress(TocsinError):
+                self._models.update(start.part.bundles_of(snapshot.data))
         if not isinstance(start.part, Servable):
             return
         agent = start.task.partition("<")[0]

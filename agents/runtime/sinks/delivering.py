@@ -10,7 +10,7 @@ from contracts.frames import encode
 from ...parts import Sink
 from ..home import Home, log
 from .dispatching import Result
-from .notices import failed, sent
+from .notices import Tried, attempted, failed, sent, tried
 from .parcels import CRASH, Opened, Parcel
 from .unpacking import Unpacker
 
@@ -33,26 +33,31 @@ class Deliverer:
         opened.under_way += 1
         try:
             await self._note(opened)
-            error = await self._tried(parcel)
+            began = self.home.clock.monotonic_s()
+            outcome = await self._outcome(parcel)
+            this = tried(parcel.tries, began, self.home.clock.monotonic_s(), outcome)
         finally:
             opened.under_way -= 1
+        error = this.error
         if error is None:
             self.delivered += 1
-            opened.receipts += sent(self.name, parcel.event, parcel.tries, self.home.clock.wall_ns())
+            opened.receipts += sent(self.name, parcel.event, this, self.home.clock.wall_ns())
             opened.parcels.remove(parcel)
         elif isinstance(error, Refused) or parcel.tries >= self.home.settings.tries:
+            opened.receipts += attempted(self.name, parcel.event, this, self.home.clock.wall_ns(), 0.0)
             self.give_up(parcel, error)
         else:
-            return await self._later(parcel, error)
+            return await self._later(parcel, this, error)
         return Result(works=error is None or isinstance(error, Refused))
 
-    async def _tried(self, parcel: Parcel) -> Exception | None:
+    async def _outcome(self, parcel: Parcel) -> str | Exception | None:
+        """What the sink returned, or what it raised."""
         limit = self.home.settings.delivery_s
         trace = parcel.opened.delivery.entry.fields.get(b"x", b"")
         scope = anyio.CancelScope()
         try:
             with anyio.fail_after(limit) as scope, self.home.telemetry.delivery(self.name, trace):
-                await self.sink.deliver(parcel.event)
+                return await self.sink.deliver(parcel.event)
         except Exception as error:  # noqa: BLE001 - whatever a sink raises, the event is tried again or kept
             if not scope.cancelled_caught:
                 return error
@@ -60,9 +65,8 @@ class Deliverer:
             # Where it was waiting, for the stack in the dead letter.
             late.__cause__ = error
             return late
-        return None
 
-    async def _later(self, parcel: Parcel, error: Exception) -> Result:
+    async def _later(self, parcel: Parcel, this: Tried, error: Exception) -> Result:
         asked = min(error.after_s, _MOST_PAUSE_S) if isinstance(error, RetryLater) else 0.0
         pause = max(asked, parcel.backoff.pause())
         parcel.due = self.home.clock.monotonic_s() + pause
@@ -72,7 +76,19 @@ class Deliverer:
         # It failed, and we live: this is not what ends processes.
         parcel.opened.crashes = 0
         await self._note(parcel.opened)
+        await self._tell(parcel, this, pause)
         return Result(works=False, again=True, pause_s=asked)
+
+    async def _tell(self, parcel: Parcel, this: Tried, pause: float) -> None:
+        """Let the log know of a try that failed: now, or where it does not answer, together with the receipt."""
+        place = parcel.opened.delivery.place
+        for event in attempted(self.name, parcel.event, this, self.home.clock.wall_ns(), pause):
+            try:
+                await self.home.tell(place.partition, self.name, event)
+            except StoreLost:
+                raise
+            except Unavailable:
+                parcel.opened.receipts.append(event)
 
     async def _note(self, opened: Opened) -> None:
         """Let the server know how often the entry was begun, and whether something of it is under way.

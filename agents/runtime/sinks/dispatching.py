@@ -2,12 +2,13 @@
 
 Deliveries to one named destination come one after the other; those to none in particular run side by side. A
 destination that failed waits, longer each time, and all such together get half of the slots at most: those that work
-find a free one.
+find a free one. Where the order counts, what failed is tried again before what is behind it.
 """
 
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 
 import anyio
@@ -36,6 +37,7 @@ class _Queue:
 
     name: str
     backoff: Backoff
+    ordered: bool = False
     waiting: deque[Parcel] = field(default_factory=deque)
     running: int = 0
     since: float = 0.0
@@ -46,8 +48,17 @@ class _Queue:
         """The oldest that may be begun now; ``trusted``: of those that no process died of."""
         if now < self.due or (self.name and self.running):
             return None
-        fit = (parcel for parcel in self.waiting if parcel.due <= now and not (trusted and parcel.opened.crashes))
+        among = islice(self.waiting, 1) if self.ordered else self.waiting
+        fit = (parcel for parcel in among if parcel.due <= now and not (trusted and parcel.opened.crashes))
         return next(fit, None)
+
+    def put(self, parcel: Parcel) -> None:
+        """Let a parcel wait: behind all others, or, where the order counts, before those that come after it."""
+        behind = len(self.waiting)
+        if self.ordered:
+            while behind and parcel.precedes(self.waiting[behind - 1]):
+                behind -= 1
+        self.waiting.insert(behind, parcel)
 
     def jammed(self, now: float) -> bool:
         """Whether it does not get on."""
@@ -67,8 +78,17 @@ class Result(NamedTuple):
 class Dispatcher:
     """Begins deliveries as slots become free."""
 
-    def __init__(self, home: Home, slots: int, deliver: Callable[[Parcel], Awaitable[Result]]) -> None:
+    def __init__(
+        self,
+        home: Home,
+        slots: int,
+        deliver: Callable[[Parcel], Awaitable[Result]],
+        *,
+        ordered: bool = False,
+        may_begin: Callable[[], bool] = lambda: True,
+    ) -> None:
         self.home, self.slots, self._deliver = home, slots, deliver
+        self._ordered, self._may_begin = ordered, may_begin
         self.running: set[Parcel] = set()
         self.bytes = 0
         self._queues: dict[str, _Queue] = {}
@@ -79,7 +99,7 @@ class Dispatcher:
         """Take the events of an entry."""
         self.bytes += opened.size
         for parcel in opened.parcels:
-            self._queue(parcel.destination).waiting.append(parcel)
+            self._queue(parcel.destination).put(parcel)
 
     def remove(self, opened: Opened) -> None:
         """Forget an entry; what of it is under way comes to its end."""
@@ -92,7 +112,8 @@ class Dispatcher:
     def _queue(self, name: str) -> _Queue:
         if name not in self._queues:
             settings = self.home.settings
-            self._queues[name] = _Queue(name, Backoff(settings.backoff_s, settings.backoff_max_s))
+            backoff = Backoff(settings.backoff_s, settings.backoff_max_s)
+            self._queues[name] = _Queue(name, backoff, ordered=self._ordered and bool(name))
         return self._queues[name]
 
     # ---- how much
@@ -129,7 +150,7 @@ class Dispatcher:
         """Begin as much as there are slots for."""
         now, most = self.home.clock.monotonic_s(), max(1, self.slots // 2)
         begun = True
-        while begun and not self._closed:
+        while begun and not self._closed and self._may_begin():
             begun = False
             # Round and round, one of each: a destination with much to deliver is not served before the others.
             for queue in list(self._queues.values()):
@@ -160,7 +181,7 @@ class Dispatcher:
                 queue.waiting.appendleft(parcel)
             self._changed.set()
         if result.again:
-            queue.waiting.append(parcel)
+            queue.put(parcel)
         if queue.name:
             queue.failed = not result.works
             if result.works:

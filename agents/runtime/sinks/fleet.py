@@ -25,8 +25,9 @@ class _Sighting:
 class Fleet:
     """The members of a consumer group, as seen by one of them."""
 
-    def __init__(self, home: Home, group: str, places: Sequence[Place]) -> None:
-        self.home, self.group, self.places = home, group, places
+    def __init__(self, home: Home, group: str, places: Sequence[Place], *, alone: bool = False) -> None:
+        """``alone``: while we work nobody else does, so what others hold is free, whether or not they live."""
+        self.home, self.group, self.places, self.alone = home, group, places, alone
         self._beat = 0
         self._seen: dict[str, _Sighting] = {}
         self._due = 0.0
@@ -54,6 +55,8 @@ class Fleet:
         # First what is held, then who lives: a member gives its first sign before it is handed anything.
         held = await self.home.bus.consumers(self.group, self.places)
         living = await self.beat()
+        if self.alone:
+            living = {self.home.owner}
         for member in sorted(set(self._seen) - living):
             if not any(member in holders for holders in held.values()):
                 await self._forget(member)

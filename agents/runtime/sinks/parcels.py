@@ -51,3 +51,8 @@ class Parcel:
     backoff: Backoff
     tries: int = 0
     due: float = 0.0
+
+    def precedes(self, other: "Parcel") -> bool:
+        """Whether it stands before the other one in the log; between two places there is no order."""
+        same = self.opened.delivery.place == other.opened.delivery.place
+        return same and (self.at or self.position) < (other.at or other.position)

@@ -41,6 +41,16 @@ class Parking:
         lows = self._jams.setdefault(destination, {})
         lows[place] = min(last, lows.get(place, last))
 
+    def behind(self, destination: str, place: Place, last: int, *, fetched: bool) -> bool:
+        """Whether entries for the destination are left on the server that come before this one.
+
+        Those that were just fetched come behind all of them; those that are read again, behind the ones before.
+        """
+        if fetched:
+            reading = any(names is not None and destination in names for _, names in self._cursors.values())
+            return reading or destination in self._jams
+        return self._jams.get(destination, {}).get(place, last) < last
+
     def taken(self, place: Place, last: int) -> None:
         """An entry is in hand."""
         self._parked.discard((place, last))

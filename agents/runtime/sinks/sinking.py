@@ -1,7 +1,8 @@
 """The loop around a sink: each event at least once, with retries, and a dead letter in the end.
 
 An entry is settled together with its receipts. One event that fails does not hold up the others of its entry; the
-entry stays unsettled until each of its events was delivered or buried.
+entry stays unsettled until each of its events was delivered or buried. A sink whose order counts works in one process
+at a time, and that one first takes over all that was not settled.
 """
 
 from itertools import groupby
@@ -23,14 +24,15 @@ from .fleet import Fleet
 from .following import Following
 from .parcels import Opened, Parcel
 from .parking import Parking
+from .turn import Turn
 from .unpacking import Unpacker
 
 _WAIT_S = 0.2
 _FETCH = 16
 #: What is under way when everything stops may still take so long.
 _FINISH_S = 5.0
-#: An entry is not tried again when a process ended so often while it was at work on it, the first time apart.
-_CRASHES = 2
+#: How many entries are taken over at once from whoever had the turn before.
+_TAKE = 64
 
 
 class SinkRunner:
@@ -41,11 +43,15 @@ class SinkRunner:
         self.group = name
         self.places = [Place(stream, number) for stream in streams for number in range(home.bus.partitions)]
         self._open: dict[tuple[Place, int], Opened] = {}
-        self._fleet = Fleet(home, self.group, self.places)
+        self._turn = Turn(home, name) if sink.ordered else None
+        self._in_turn = False
+        self._fleet = Fleet(home, self.group, self.places, alone=sink.ordered)
         self._following = Following(home, self.group, self.places)
         self._unpacker = Unpacker(home, name, sink, self._following)
         self._deliverer = Deliverer(home, name, sink, self._unpacker)
-        self._dispatcher = Dispatcher(home, max(1, sink.concurrency), self._deliver)
+        self._dispatcher = Dispatcher(
+            home, max(1, sink.concurrency), self._deliver, ordered=sink.ordered, may_begin=self._may_begin
+        )
         self._parking = Parking()
         self._heirs: dict[Place, list[str]] = {}
         self._backoff = Backoff(home.settings.backoff_s, home.settings.backoff_max_s)
@@ -59,11 +65,9 @@ class SinkRunner:
         """Deliver until everything stops; what is not settled then is free for others at once."""
         self._dispatcher.reopen()
         await self.home.bus.subscribe(self.group, self.places)
-        # A sign of life comes before anything is asked for: else others would take it for a dead member's.
-        self._heirs = await self._fleet.dead()
-        await self._following.begin()
-        # What an earlier life of this member was given comes before anything new.
-        self._parking.everything(self.places)
+        await self.sink.begin(self.home.recorded, self.home.bus, self.home.clock)
+        if self._turn is None:
+            await self._take_up()
         with single_error():
             async with anyio.create_task_group() as group:
                 while not self.home.stopping:
@@ -71,6 +75,35 @@ class SinkRunner:
                 await self._dispatcher.finish(_FINISH_S)
                 group.cancel_scope.cancel()
         await self._leave()
+        await self.sink.end()
+
+    async def _take_up(self) -> None:
+        # A sign of life comes before anything is asked for: else others would take it for a dead member's.
+        self._heirs = await self._fleet.dead()
+        await self._following.begin()
+        # What an earlier life of this member was given comes before anything new.
+        self._parking.everything(self.places)
+
+    def _may_begin(self) -> bool:
+        return self._turn is None or (self._in_turn and self._turn.sure)
+
+    async def _wait_for_turn(self, turn: Turn) -> bool:
+        """Whether it is our turn. When it comes, what others were given and did not settle is read first, in order."""
+        if not await turn.ours():
+            if self._in_turn:
+                self._in_turn = False
+                log.warning("another process delivers from here on", sink=self.name)
+                for opened in list(self._open.values()):
+                    opened.lost = True
+                    self._close(opened)
+            await self.home.sleep(_WAIT_S)
+        elif not self._in_turn:
+            for place, others in (await self._fleet.dead()).items():
+                while await self.home.bus.claim(self.group, self.home.owner, place, idle_s=0, count=_TAKE, of=others):
+                    pass
+            await self._take_up()
+            self._in_turn = True
+        return self._in_turn
 
     async def _patiently(self, group: TaskGroup) -> None:
         """One cycle; what is under way goes on while the server is away."""
@@ -87,6 +120,8 @@ class SinkRunner:
             await self.home.sleep(pause)
 
     async def _cycle(self, group: TaskGroup) -> None:
+        if self._turn is not None and not await self._wait_for_turn(self._turn):
+            return
         if self._fleet.due:
             self._heirs = await self._fleet.dead()
             await self._touch()
@@ -109,6 +144,8 @@ class SinkRunner:
         try:
             await self._settle_late()
             await self._fleet.leave()
+            if self._turn is not None:
+                await self._turn.leave()
         except Unavailable as error:
             log.warning("the group could not be told that we leave", runner=self.name, cause=str(error))
 
@@ -118,7 +155,7 @@ class SinkRunner:
         owner = self.home.owner
         for delivery in await self.home.bus.fetch(self.group, owner, self.places, count=_FETCH, block_s=wait_s):
             await self._unpacker.look_back(delivery.place, delivery.entry)
-            await self._begin(delivery)
+            await self._begin(delivery, fetched=True)
 
     async def _reread(self, place: Place, after: int) -> None:
         """Take up what is ours already: from an earlier life, or left on the server for want of room."""
@@ -142,17 +179,18 @@ class SinkRunner:
                 for member in dead:
                     await self.home.bus.dismiss(self.group, member, [place])
 
-    async def _begin(self, delivery: Delivery) -> None:
+    async def _begin(self, delivery: Delivery, *, fetched: bool = False) -> None:
         key = (delivery.place, delivery.entry.last)
         # One that is open is on its way already, in this life: its receipts could not be stored yet.
         if key in self._open or (opened := await self._unpacker.opened(delivery)) is None:
             return
-        if opened.crashes >= _CRASHES:
+        # The first life in which it was begun is not counted.
+        if opened.crashes >= self.sink.lives - 1:
             for parcel in list(opened.parcels):
                 times = opened.crashes + 1
                 self._deliverer.give_up(parcel, Refused(f"its delivery ended the process, {times} times"))
         destinations = {parcel.destination for parcel in opened.parcels}
-        if destinations and not any(map(self._dispatcher.takes, destinations)):
+        if destinations and not any(self._takes(name, *key, fetched=fetched) for name in destinations):
             self._parking.park(*key, destinations)
             return
         self._parking.taken(*key)
@@ -160,6 +198,11 @@ class SinkRunner:
         self._dispatcher.add(opened)
         if not opened.parcels:
             await self._settle(opened)
+
+    def _takes(self, destination: str, place: Place, last: int, *, fetched: bool) -> bool:
+        if self.sink.ordered and self._parking.behind(destination, place, last, fetched=fetched):
+            return False
+        return self._dispatcher.takes(destination)
 
     # ---- entries are done with
 

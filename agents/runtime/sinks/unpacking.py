@@ -35,7 +35,7 @@ class Unpacker:
         crashes, tries = divmod(delivery.tries - 1, CRASH)
         found = Opened(Delivery(place, entry, tries + 1), crashes=crashes, told=max(1, delivery.tries - 1))
         for event, position, at in self._addressed(found):
-            if isinstance(event, self._wanted) and isinstance(event, Event):
+            if isinstance(event, self._wanted) and isinstance(event, Event) and self.sink.wants(event):
                 backoff = Backoff(self.home.settings.backoff_s, self.home.settings.backoff_max_s)
                 destination = self._destination(event)
                 found.parcels.append(Parcel(event, position, at, destination, found, backoff, tries=tries))

@@ -14,6 +14,9 @@ from contracts.events import AnomalyDetected, Candidate, Event, Evidence
 from contracts.frames import encode
 from contracts.settings import load
 from tests.unit.anomaly.bundles import anomaly, made, said, served
+from tests.unit.drift.logs import agent as drift
+from tests.unit.drift.logs import heard
+from tests.unit.drift.logs import served as drift_served
 
 
 @pytest.fixture
@@ -61,3 +64,12 @@ def test_a_state_names_the_models_that_it_is_of(packing: Packing, tmp_path: Path
     packing._note_state(start, Snapshot("1", dump(state)))
     assert packing._models == ({part.bundle, mad} if said_by_the_log else {part.bundle})
     assert configured(packing) == ("own" if said_by_the_log else part.bundle)
+
+
+def test_a_state_of_drift_names_the_models_that_it_has_references_of(packing: Packing, tmp_path: Path) -> None:
+    """They may be served since long before the bundle begins, and have found nothing in it."""
+    part, mad = drift(tmp_path), made(tmp_path, "mad").digest
+    steps = [drift_served(mad, agent=name) for name in ("anomaly", "anomaly.fans", "assets")]
+    _, state = heard(part, steps)
+    packing._note_state(Start("drift<readings.accepted", part, "readings.accepted"), Snapshot("1", dump(state)))
+    assert packing._models == {mad}

@@ -9,7 +9,7 @@ import pytest
 from models.drift import DriftTest, laws
 from models.drift.bets import FAMILIES, FAMILY_OF_BET, FOLLOWING, SLOTS, STEPS, WEIGHTS, book
 from models.drift.fitting import table_of
-from models.drift.laws import Named, name
+from models.drift.laws import Named, Setting, name
 from models.drift.state import PAST
 from models.drift.words import F64, I64
 
@@ -27,7 +27,7 @@ def _cells(z: F64) -> I64:
 
 
 def _named(change: F64, rng: np.random.Generator) -> Named:
-    return name(_cells(np.concatenate([rng.standard_normal(BEFORE), change])), 0, 1.0, book())
+    return name(_cells(np.concatenate([rng.standard_normal(BEFORE), change])), Setting(), book())
 
 
 def _dependent(rng: np.random.Generator) -> F64:
@@ -40,7 +40,7 @@ def _line(rng: np.random.Generator, n: int) -> F64:
 
 LAWS: dict[str, tuple[Draw, str, int]] = {
     "step up": (lambda rng: rng.standard_normal(200) + 0.35, "mean", 1),
-    "step after much quiet": (lambda rng: rng.standard_normal(1600) + 0.35 * (np.arange(1600) >= 1400), "mean", 1),
+    "step after much quiet": (lambda rng: rng.standard_normal(1640) + 0.35 * (np.arange(1640) >= 1400), "mean", 1),
     "step down": (lambda rng: rng.standard_normal(40) - 1, "mean", -1),
     "slope up": (lambda rng: _line(rng, 1900), "ramp", 1),
     "slope down": (lambda rng: -_line(rng, 1900), "ramp", -1),

@@ -1,0 +1,1 @@
+"""Delivery: each message to the one subscriber that it is for, by whatever way that one is reached."""

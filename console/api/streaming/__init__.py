@@ -1,0 +1,1 @@
+"""Events as they happen, for anybody who speaks HTTP: Server-Sent Events and WebSocket."""
