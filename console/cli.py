@@ -33,6 +33,7 @@ COMMANDS = {
     "models": ("console.models:models", "List published models, check them, promote or roll back."),
     "rollout": ("console.rollout:rollout", "Try a model beside the one that serves."),
     "alerts": ("console.alerts:alerts", "List alerts, and say which of them were right."),
+    "routes": ("console.routes:routes", "Show the routes of alerts, and try them."),
     "archive": ("console.archive:archive", "List what is archived, and check that it is whole."),
     "backup": ("console.backup:backup", "Copy everything into a folder, while it runs."),
     "restore": ("console.restore:restore", "Check a backup, and bring it back."),
