@@ -69,6 +69,7 @@ class Topology:
                 wrong += [f"{file.place(('agents', name))}: {text}" for text in error.problems]
             else:
                 found += _named(name, part)
+        wrong += _misrouted(settings, file)
         topology = cls(found, settings.bus.partitions)
         if not wrong:
             unfed = [(item, text) for item, text in topology.unfed() if not only or item.agent in only]
@@ -179,6 +180,24 @@ def agent_class(kind: str) -> type[Part]:
     if not (isinstance(found, type) and issubclass(found, Part)):
         raise ConfigError([f"agent kind {kind!r} is not a Part"])
     return found
+
+
+def _misrouted(settings: Settings, file: YamlFile) -> list[str]:
+    """What is wrong with the routes of alerts, each with file and line."""
+    if not settings.alerting.on:
+        return []
+    from .notification.routing.routing import Routing
+
+    try:
+        Routing.of(settings.alerting, settings.data_dir)
+    except ConfigError as error:
+        return [f"{file.place(_steps(problem.partition(': ')[0]))}: {problem}" for problem in error.problems]
+    return []
+
+
+def _steps(path: str) -> tuple[str, ...]:
+    """``a.b[0].c`` as the names that lead there."""
+    return tuple(path.replace("[", ".").replace("]", "").split("."))
 
 
 def _built(name: str, agent: AgentSettings, settings: Settings) -> Part:

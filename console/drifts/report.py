@@ -88,6 +88,7 @@ def _show(found: dict[str, Any]) -> None:
     from rich.text import Text
 
     from .check import printable
+    from .report_content import way
 
     table = Table(box=None, padding=(0, 2))
     for heading in ("series", "found", "since", "shift, sd", "spread x", "distance", "rejected", "readings"):
@@ -95,7 +96,7 @@ def _show(found: dict[str, Any]) -> None:
     for row in found["series"][:_SHOWN]:
         cells = (
             printable(row["series"]),
-            "; ".join(f"{each['kind']} {each['direction']}" for each in row["findings"]),
+            "; ".join(way(each["kind"], each["direction"]) for each in row["findings"]),
             row["began"] or "",
             _interval(row["shift"]),
             _interval(row["ratio"]),
@@ -110,4 +111,4 @@ def _show(found: dict[str, Any]) -> None:
 
 
 def _interval(found: dict[str, float] | None) -> str:
-    return "" if found is None else f"{found['effect']:.2f} ({found['low']:.2f} to {found['high']:.2f})"
+    return "" if found is None else f"{found['effect']:z.2f} ({found['low']:z.2f} to {found['high']:z.2f})"

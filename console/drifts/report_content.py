@@ -49,6 +49,11 @@ def content(found: Gathering, rate_of: Callable[[str], float | None] = lambda bu
     }
 
 
+def way(kind: str, direction: str) -> str:
+    """``mean up``; ``stuck``, which has no direction."""
+    return kind if direction == "none" else f"{kind} {direction}"
+
+
 def _edge(time: int) -> str | None:
     return iso(time) if EARLIEST < time < LATEST else None
 
@@ -94,7 +99,8 @@ def _said(event: Event) -> dict[str, Any]:
     whole = isinstance(event, DriftDetected | DriftAcknowledged)
     where = f"{event.asset}/{event.channel}" if event.channel else event.asset if whole else ""
     if isinstance(event, DriftDetected):
-        what = f"{event.kind} {event.direction} by {event.effect:.3g} {event.unit}, since {iso(event.since)}"
+        what = f"{way(event.kind, event.direction)} by {event.effect:.3g} {event.unit}, since {iso(event.since)}"
+        what += f"; {event.detail}" * bool(event.detail)
     elif isinstance(event, DataQualityIncident):
         what = f"{event.kind}: {event.detail}"
     else:

@@ -6,6 +6,7 @@ from typing import Any
 
 from contracts.instants import from_iso
 
+from .report_content import way
 from .report_svg import curve, distributions
 
 #: Series that are drawn; the table has all.
@@ -19,7 +20,7 @@ _STYLE = """
 font:16px/1.5 system-ui,sans-serif}h1,h2,h3{line-height:1.2}h2{margin-top:2.5rem}p.soft,small{color:var(--soft)}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.9rem}th,td{padding:.3rem .6rem;text-align:left;
 border-bottom:1px solid var(--line);vertical-align:top}td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-td,th,h3{overflow-wrap:anywhere}figure{margin:.6rem 0}svg{width:100%;height:9rem;display:block}
+td,h3,p{overflow-wrap:anywhere}td{min-width:8rem}td.n,td.t{min-width:0}td.t,th{white-space:nowrap}figure{margin:.6rem 0}svg{width:100%;height:9rem;display:block}
 svg *{vector-effect:non-scaling-stroke}figcaption{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 1rem;color:var(--soft);font-size:.85rem}
 .curve{fill:var(--ink);stroke:var(--ink);stroke-width:1}polyline{fill:none;stroke-width:2}.reference{stroke:var(--ref)}
 .present{stroke:var(--now)}line{stroke-width:2}line.found{stroke:var(--bad)}line.began{stroke:var(--bad);stroke-dasharray:5 4}
@@ -59,9 +60,9 @@ def _summary(content: dict[str, Any]) -> Iterator[str]:
     for number, row in enumerate(rows):
         name = escape(row["series"])
         link = f'<a href="#s{number}">{name}</a>' if number < DRAWN else name
-        said = "; ".join(f"{each['kind']} {each['direction']}" for each in row["findings"])
+        said = "; ".join(way(each["kind"], each["direction"]) for each in row["findings"])
         cells = (_interval(row["shift"]), _interval(row["ratio"]), _number(row["distance"]))
-        yield f"<tr><td>{link}<td>{escape(said)}<td>{escape(row['began'] or '')}"
+        yield f'<tr><td>{link}<td>{escape(said)}<td class="t">{escape(row["began"] or "")}'
         yield "".join(f'<td class="n">{cell}' for cell in cells)
         yield f'<td class="n">{row["rejected_share"]:.2%}<td class="n">{row["readings"]:,}</tr>'
     yield "</tbody></table></div>"
@@ -90,7 +91,11 @@ def _drawings(content: dict[str, Any]) -> Iterator[str]:
 
 def _told(each: dict[str, Any]) -> str:
     size = f"{each['effect']:.3g} ({each['effect_low']:.3g} to {each['effect_high']:.3g}) {each['unit']}"
-    return f"{each['time']}: {each['kind']} {each['direction']}, {size}, since {each['since']}. {each['id'][:12]}"
+    what = f"{each['time']}: {way(each['kind'], each['direction'])}, {size}, since {each['since']}"
+    more = [f"seen as {each['observed']}"] if each.get("observed") else []
+    more += [each["detail"]] if each.get("detail") else []
+    more += [f"part of {each['part_of'][:12]}"] if each.get("part_of") else []
+    return "; ".join([what, *more]) + f". {each['id'][:12]}"
 
 
 def _times(row: dict[str, Any]) -> list[int]:
@@ -128,15 +133,15 @@ def _concept(content: dict[str, Any]) -> Iterator[str]:
 def _timeline(content: dict[str, Any]) -> Iterator[str]:
     yield '<h2>Timeline</h2><div class="wide"><table><tbody>'
     for each in content["timeline"]:
-        cells = (each["time"], each["type"], each["series"], each["what"])
-        yield f"<tr>{''.join(f'<td>{escape(str(cell))}' for cell in cells)}</tr>"
+        cells = (each["type"], each["series"], each["what"])
+        yield f'<tr><td class="t">{escape(each["time"])}{"".join(f"<td>{escape(str(cell))}" for cell in cells)}</tr>'
     yield "</tbody></table></div>" if content["timeline"] else "</tbody></table></div><p>Nothing happened.</p>"
 
 
 def _interval(found: dict[str, float] | None) -> str:
     if found is None:
         return ""
-    return f"{found['effect']:.2f}<br><small>{found['low']:.2f} to {found['high']:.2f}</small>"
+    return f"{found['effect']:z.2f}<br><small>{found['low']:z.2f} to {found['high']:z.2f}</small>"
 
 
 def _number(value: float | None) -> str:

@@ -30,7 +30,7 @@ def curve(row: dict[str, Any], marks: Sequence[tuple[int, str, str]], times: Seq
         at = f"{x(time):.1f}"
         line = f'<line class="{kind}" x1="{at}" x2="{at}" y1="0" y2="{HEIGHT}">'
         parts.append(f"{line}<title>{escape(text)}</title></line>")
-    return _svg("Values over time", parts, _range(least, most), (row["curve"]["times"][0], row["curve"]["times"][-1]))
+    return _svg("Values over time", parts, _range(least, most), (_second(row, 0), _second(row, -1)))
 
 
 def distributions(row: dict[str, Any]) -> str:
@@ -49,6 +49,11 @@ def distributions(row: dict[str, Any]) -> str:
         ]
         parts.append(f'<polyline class="{name}" points="{" ".join(points)}"/>')
     return _svg("Share of readings up to a value", parts, ("share 0", "1"), (f"{least:.6g}", f"{most:.6g}"))
+
+
+def _second(row: dict[str, Any], step: int) -> str:
+    """When a step is: nobody reads milliseconds on an axis."""
+    return str(row["curve"]["times"][step]).partition(".")[0].removesuffix("Z") + "Z"
 
 
 def _place(share: float, size: int) -> float:
