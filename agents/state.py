@@ -17,6 +17,7 @@ from contracts.errors import CorruptEvent
 
 S = TypeVar("S")
 _HEADER_BYTES = 8
+_SIMPLE = frozenset({bool, int, float, str, type(None)})
 
 
 def dump(state: Any) -> bytes:
@@ -63,7 +64,7 @@ def _plain(value: Any, path: str, tensors: dict[str, np.ndarray[Any, Any]]) -> A
     if is_dataclass(value):
         return {f.name: _plain(getattr(value, f.name), f"{path}/{f.name}", tensors) for f in fields(value)}
     if isinstance(value, dict):
-        return [[_key(key), _leaf(item, path)] for key, item in value.items()]
+        return [[_key(key), item if type(item) in _SIMPLE else _leaf(item, path)] for key, item in value.items()]
     return _leaf(value, path)
 
 
@@ -75,7 +76,8 @@ def _leaf(value: Any, path: str) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):
-        return [_leaf(item, path) for item in value]
+        # Most of a large state is plain items in lists: a call for each would be most of what a save costs.
+        return [item if type(item) in _SIMPLE else _leaf(item, path) for item in value]
     raise TypeError(f"state{path} holds a {type(value).__name__}, which cannot be saved")
 
 

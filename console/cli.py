@@ -34,6 +34,7 @@ COMMANDS = {
     "rollout": ("console.rollout:rollout", "Try a model beside the one that serves."),
     "alerts": ("console.alerts:alerts", "List alerts, and say which of them were right."),
     "routes": ("console.routes:routes", "Show the routes of alerts, and try them."),
+    "subscribers": ("console.subscribers:subscribers", "Who is told of alerts, and what was delivered."),
     "archive": ("console.archive:archive", "List what is archived, and check that it is whole."),
     "backup": ("console.backup:backup", "Copy everything into a folder, while it runs."),
     "restore": ("console.restore:restore", "Check a backup, and bring it back."),

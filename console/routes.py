@@ -44,7 +44,7 @@ def test(loaded: Loaded, as_json: bool, labels: str, at: str | None) -> None:
 
     Silences, inhibition and groups depend on other alerts, and are not looked at.
     """
-    found = _tried(_routing(loaded), _labels(labels), _instant(at))
+    found = tried(_routing(loaded), _labels(labels), _instant(at))
     if as_json:
         document(found)
         return
@@ -84,7 +84,8 @@ def _instant(text: str | None) -> int:
         raise click.BadParameter(str(error), param_hint="--at") from error
 
 
-def _tried(routing: Routing, labels: dict[str, str], now: int) -> dict[str, Any]:
+def tried(routing: Routing, labels: dict[str, str], now: int) -> dict[str, Any]:
+    """Where an alert with these labels goes at a time (ns), and what became of every route."""
     nodes = [
         {"route": _own(each.node), "depth": each.node.depth, "chosen": each.chosen, "fits": each.fits, "why": each.why}
         for each in routing.tree.explain(labels)

@@ -68,6 +68,7 @@ from .subscribed import SubscriberChanged as SubscriberChanged
 from .subscribed import SubscriberNoted as SubscriberNoted
 from .subscribed import SubscriberRemoved as SubscriberRemoved
 from .subscribed import SubscriberSet as SubscriberSet
+from .subscribed import SubscriberTested as SubscriberTested
 
 
 class ReadingsAcquired(ReadingsEvent):
@@ -161,7 +162,8 @@ class DriftDetected(Finding):
 
     stream: ClassVar[str] = "drift"
     kind: str = Field(
-        description="mean, spread, tail, shape, dependence, ramp, correlation; a sensor fault; skew, season, new asset"
+        description="mean, spread, tail, shape, dependence, ramp, correlation, category; a sensor fault, quality; "
+        "skew, season, new asset"
     )
     direction: Literal["up", "down", "none"]
     effect: float = Field(description="size of the change, in ``unit``")

@@ -58,6 +58,15 @@ class SubscriberNoted(Event):
     state: SubscriberState | None = Field(default=None, exclude_if=operator.not_)
 
 
+class SubscriberTested(Event):
+    """Somebody wants to see whether a subscriber is reached: it is sent a message that says so."""
+
+    stream: ClassVar[str] = "signals"
+    operational: ClassVar[bool] = True
+    name: str
+    by: str
+
+
 class DeliveryAttempted(Event):
     """One try to deliver that did not succeed; the one that does is a NotificationSent."""
 

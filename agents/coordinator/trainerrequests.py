@@ -8,7 +8,7 @@ from contracts.training import TrainingPlan
 from models.drift.words import FAULTS
 
 _BY = "trainer"
-_NOT_LEARNT = frozenset({*FAULTS, "skew"})
+_NOT_LEARNT = frozenset({*FAULTS, "quality", "skew"})
 
 
 @dataclass

@@ -7,6 +7,9 @@ import numpy as np
 
 from ..numbering import Ints
 
+#: What categories may have, of what values have, on top of it.
+_CATEGORIES = 0.1
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -24,11 +27,15 @@ class Budget:
     """Channels of an asset that are watched in pairs; these get half of the fleet's budget."""
 
     def rate(self, known: int) -> float:
-        """What each series may have where a partition has ``known`` ones."""
+        """What each series may have by its values where a partition has ``known`` ones."""
         if self.fleet is None:
             return self.series
-        mine = self.fleet / self.partitions * (0.5 if self.mates else 1.0)
+        mine = self.fleet / self.partitions * (0.5 if self.mates else 1.0) / (1 + _CATEGORIES)
         return min(self.series, mine / _shares(known))
+
+    def category_rate(self, known: int) -> float:
+        """What each series may have by its categories."""
+        return self.rate(known) * _CATEGORIES
 
     def pair_rate(self, known: int) -> float:
         """What each pair of channels may have."""

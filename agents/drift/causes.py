@@ -2,7 +2,9 @@
 
 skew      readings are scored with another bundle, feature set or environment than the reference was made with
 a fault   the sensor: stuck, missing, unit, jump, clipping; the test names these itself
+quality   the flag that the device gives its readings comes more or less often: the sensor, too
 season    at a time of day, or of the week, that the reference has never seen
+category  a code of a channel whose values are codes is new, gone, or comes more or less often
 else      the law of the readings changed: mean, spread, tail, shape, dependence, ramp
 """
 
@@ -13,6 +15,9 @@ from models.drift.covered import Covered
 from models.drift.words import FAULTS
 
 SKEW, SEASON, NEW_ASSET, CORRELATION = "skew", "season", "new asset", "correlation"
+QUALITY, CATEGORY = "quality", "category"
+#: What the sensor does, rather than the machine.
+SENSOR = frozenset({*FAULTS, QUALITY})
 _WORDS = ("bundle", "feature set", "environment")
 
 
@@ -39,7 +44,8 @@ def named(
     ]
     if differs:
         return Cause(SKEW, kind, "the reference was made with " + "; ".join(differs))
-    if kind in FAULTS:
+    # An offset that comes with the first weekend is rather the weekend than the sensor.
+    if kind in FAULTS and kind != "jump":
         return Cause(kind)
     if why := covered.unseen(*span, watched):
         return Cause(SEASON, kind, why)

@@ -12,13 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.readings import Readings
+from models.order import order_of
 
-from .state import DriftState
+from ..numbering import Ints
+from .state import MATES, DriftState, Mates
 from .watching import Fed
 
 WITH = " with "
 #: Equal readings have no agreement that is finite.
 _LEAST, _MOST = 1e-12, 12.0
+#: No event time: what no reading has.
+NEVER = int(np.iinfo(np.int64).min)
 
 
 def agreements(readings: Readings, fed: Fed, live: NDArray[np.bool_], state: DriftState, most: int) -> Fed:
@@ -26,36 +30,75 @@ def agreements(readings: Readings, fed: Fed, live: NDArray[np.bool_], state: Dri
 
     The first ``most`` channels of an asset are watched; readings before their reference was complete count for nothing.
     """
-    raw, names = state.series.test.raw, {row: name for name, row in state.series.names.items()}
-    found: list[tuple[int, int, float, int]] = []
-    for i in np.flatnonzero(live).tolist():
-        row, time, spot = int(fed.rows[i]), int(fed.times[i]), int(fed.spot[i])
-        name, asset = names[row], readings.series[int(readings.code[spot])].asset
-        mates = state.mates.setdefault(asset, [])
-        if name not in mates:
-            if len(mates) >= most:
-                continue
-            mates.append(name)
-        value = float((fed.values[i] - raw[row, 0]) / (raw[row, 1] or 1.0))
-        state.latest[name] = [time, value]
-        for mate in mates:
-            known = state.latest.get(mate)
-            if mate != name and known is not None and known[0] == time:
-                pair = pair_of(*sorted((name, mate), key=mates.index))
-                number = state.pairs.names.setdefault(pair, len(state.pairs.names))
-                found.append((number, time, _agreement(value, known[1]), i))
-    at = np.array([each[3] for each in found], np.int64)
-    return Fed(
-        np.array([each[0] for each in found], np.int64),
-        np.array([each[1] for each in found], np.int64),
-        np.array([each[2] for each in found], np.float64),
-        fed.ordinals[at],
-        fed.spot[at],
-    )
+    mates = state.mates
+    mates.make_room(len(state.series.names))
+    at = np.flatnonzero(live)
+    _meet(readings, fed, at, mates, most)
+    at = at[mates.place[fed.rows[at]] >= 0]
+    rows, times = fed.rows[at], fed.times[at]
+    raw = state.series.test.raw[rows]
+    values = (fed.values[at] - raw[:, 0]) / np.where(raw[:, 1] == 0, 1.0, raw[:, 1])
+    when, what = _of_mates(mates, rows, times, values)
+    reading, place = np.nonzero(when == times[:, None])
+    for i in np.flatnonzero(mates.pair[rows[reading], place] < 0).tolist():
+        _number(state, int(rows[reading[i]]), int(place[i]))
+    number = mates.pair[rows[reading], place]
+    _remember(mates, rows, times, values)
+    found, index = _agreement(values[reading], what[reading, place]), at[reading]
+    return Fed(number, fed.times[index], found, fed.ordinals[index], fed.spot[index])
 
 
-def _agreement(a: float, b: float) -> float:
-    return max(-_MOST, min(_MOST, math.log(max(abs(a + b), _LEAST) / max(abs(a - b), _LEAST))))
+def _meet(readings: Readings, fed: Fed, at: Ints, mates: Mates, most: int) -> None:
+    """Find the places of series that are tested for the first time, and of those for which there was none."""
+    rows = fed.rows[at]
+    full = (mates.table >= 0).sum(axis=1) >= most
+    refused = (mates.asset[rows] >= 0) & full[mates.asset[rows]] if len(full) else np.zeros(len(rows), np.bool_)
+    new = at[(mates.place[rows] < 0) & ~refused]
+    rows, first = np.unique(fed.rows[new], return_index=True)
+    for i in np.argsort(first).tolist():
+        mates.meet(int(rows[i]), readings.series[int(readings.code[fed.spot[new[first[i]]]])].asset, most)
+
+
+def _of_mates(mates: Mates, rows: Ints, times: Ints, values: NDArray[np.float64]) -> tuple[Ints, NDArray[np.float64]]:
+    """What the mates of each reading's series said last before it: times int64[n, MATES] and values; NEVER for none."""
+    n, order = len(rows), order_of(mates.asset[rows])
+    asset, place = mates.asset[rows][order], mates.place[rows][order]
+    begin = np.maximum.accumulate(np.where(np.append(True, asset[1:] != asset[:-1])[:n], np.arange(n), 0))
+    when, what = np.full((n, MATES), NEVER), np.zeros((n, MATES))
+    for mate in range(MATES):
+        row = mates.table[asset, mate]
+        # The last reading of the mate in this batch, else what is remembered.
+        last = np.maximum.accumulate(np.where(place == mate, np.arange(n), -1))
+        here, known = last >= begin, mates.spoke[row] & (row >= 0)
+        source = order[np.where(here, last, 0)]
+        when[order, mate] = np.where(here, times[source], np.where(known, mates.time[row], NEVER))
+        what[order, mate] = np.where(here, values[source], mates.value[row])
+    # Nobody is a mate of its own.
+    when[np.arange(n), mates.place[rows]] = NEVER
+    return when, what
+
+
+def _number(state: DriftState, row: int, place: int) -> None:
+    """Give the pair of a series and its mate in a place a number, if it has none yet."""
+    mates = state.mates
+    if mates.pair[row, place] >= 0:
+        return
+    names = list(state.series.names)
+    mate = int(mates.table[mates.asset[row], place])
+    pair = pair_of(*(names[each] for each in sorted((row, mate), key=lambda each: int(mates.place[each]))))
+    number = state.pairs.names.setdefault(pair, len(state.pairs.names))
+    mates.pair[row, place] = mates.pair[mate, mates.place[row]] = number
+
+
+def _remember(mates: Mates, rows: Ints, times: Ints, values: NDArray[np.float64]) -> None:
+    # Of several readings of one series the last stays: assignment to equal indices keeps the last one.
+    mates.spoke[rows], mates.time[rows], mates.value[rows] = True, times, values
+
+
+def _agreement(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    ratio = np.maximum(np.abs(a + b), _LEAST) / np.maximum(np.abs(a - b), _LEAST)
+    # By math and not by numpy, whose logarithm has other last bits on other processors.
+    return np.clip(np.array(list(map(math.log, ratio.tolist())), np.float64), -_MOST, _MOST)
 
 
 def correlations(mean: float, *shifts: float) -> tuple[float, ...]:

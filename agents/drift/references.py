@@ -1,7 +1,7 @@
 """Changing what series are compared with, always at a place of the log: a model that brings references, or a person."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from contracts.errors import BundleRefused
 from contracts.events import DriftAcknowledged, DriftReferenced, ModelServed
@@ -25,19 +25,40 @@ def bound(library: Library, digest: str) -> Mapping[str, Any]:
         raise missing(digest, BundleRefused(str(error), kind="reference")) from error
 
 
+class Brought(NamedTuple):
+    """A reference for a series (models.drift.bundled.Bound), the bundle that brings it, and who scores with that."""
+
+    agent: str
+    bundle: str
+    bound: Any
+
+
+def in_force(part: "Drift", state: DriftState) -> dict[str, Brought]:
+    """Series -> what it is to be compared with, by the bundles that are in force.
+
+    Where several bring a reference, that of a choice counts before that of its agent, and choices go by their names.
+    """
+    bundles = {"": part.bundle_digest} if part.bundle_digest else state.serving
+    found: dict[str, Brought] = {}
+    for agent in sorted(bundles, key=lambda each: (each == part.model_of, each)):
+        for name, each in part.brought(bundles[agent]).items():
+            found.setdefault(name, Brought(agent, bundles[agent], each))
+    return found
+
+
 def served(part: "Drift", event: ModelServed, state: DriftState) -> Iterator[DriftReferenced]:
     """From here on a bundle scores: series that it brings references for are compared with these."""
-    if event.bundle == state.serving:
+    if event.bundle == state.serving.get(event.agent):
         return
-    state.serving = event.bundle
+    state.serving[event.agent] = event.bundle
     if part.bundle_digest:
         return
-    brought = part.brought(event.bundle)
+    found = in_force(part, state)
     for name, row in state.series.names.items():
-        if name in brought:
+        if name in found and found[name].agent == event.agent:
             before = _digest(state.series, row)
             state.changing.pop(name, None)
-            part.adopt(state, row, event.bundle, brought[name])
+            part.adopt(state, row, found[name])
             forget(part, state, name, learn=True)
             if _digest(state.series, row) != before:
                 change = (event.agent, "its model was served", event.id, before)
@@ -53,9 +74,10 @@ def acknowledged(part: "Drift", event: DriftAcknowledged, state: DriftState) -> 
         before = _digest(state.series, row)
         if event.action == "re-reference":
             state.series.begin_again(row, part.reference_readings)
+            state.categories.begin_again(row)
             state.changing[name] = [event.by, event.why, event.id, before]
-        elif state.series.adopted[row]:
-            part.rearm(state.series, row)
+        else:
+            part.listen(state, row)
         forget(part, state, name, learn=event.action == "re-reference")
     state.told.pop(event.asset, None)
 

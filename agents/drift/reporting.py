@@ -4,13 +4,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import numpy as np
+
 from contracts.events import DriftDetected, DriftReferenced, Evidence, ReadingsAccepted
-from contracts.instants import SECOND
+from contracts.instants import DAY, SECOND
 from contracts.readings import Readings
 from models.drift.covered import Covered
-from models.drift.words import FAULTS
 
-from .causes import CORRELATION, NEW_ASSET, Cause, named
+from .categories import FLAGS, digest_of, text_of
+from .causes import CATEGORY, CORRELATION, NEW_ASSET, QUALITY, SENSOR, Cause, named
 from .pairs import WITH, channels, correlations
 from .references import told
 from .state import DriftState, Watched
@@ -30,7 +32,7 @@ class Report:
 
     spot: int
     turn: int
-    what: Literal["new asset", "learned", "drift", "pair"]
+    what: Literal["new asset", "learned", "drift", "pair", "category"]
     row: int
     alarm: dict[str, Any] = field(default_factory=dict)
     number: int = 0
@@ -58,6 +60,8 @@ class Reporting:
                 yield self._new_asset(report)
             elif report.what == "learned":
                 yield from self._learned(report)
+            elif report.what == "category":
+                yield self._category(report)
             else:
                 yield self._drift(report)
 
@@ -79,10 +83,11 @@ class Reporting:
         # The test counts readings, people want a time: by the series' mean cadence so far.
         began = min(int(watched.need[row]) + alarm["began"], number)
         since = begin + (time - begin) * began // max(number, 1)
-        bundle, *made_with = self.state.identities[int(watched.identity[row])]
-        now = (self.state.serving, *self.part.here)
+        bundle, feature_set, environment, agent = self.state.identities[int(watched.identity[row])]
+        made_with = (bundle, feature_set, environment)
+        now = (self.state.serving.get(agent or self.part.model_of, ""), *self.part.here)
         covered = Covered.of_row(watched.covered[row])
-        cause = named(alarm["kind"], (bundle, *made_with), now, covered, (since, time), begin)
+        cause = named(alarm["kind"], made_with, now, covered, (since, time), begin)
         effect = (alarm["effect"], alarm["low"], alarm["high"], alarm["unit"])
         if report.what == "pair":
             cause, effect = self._correlation(cause, alarm, watched, row)
@@ -107,6 +112,35 @@ class Reporting:
         first = self._first(event, about, cause)
         return event.model_copy(update={"part_of": first}) if first else event
 
+    def _category(self, report: Report) -> DriftDetected:
+        about, alarm = self._about(report), report.alarm["alarm"]
+        time, begin, interval = int(self.readings.time[report.spot]), int(about.watched.begun[report.row]), 0
+        if per_day := float(about.watched.cadence[report.row]):
+            interval = int(DAY / per_day)
+        ago = int(report.alarm["ago"]) * (interval or max(time - begin, 0) // max(report.number, 1))
+        by_flag = alarm.category in FLAGS
+        event = DriftDetected.of(
+            cause=self._cause(report),
+            time=time,
+            asset=about.asset,
+            channel=about.channel,
+            discriminator=CATEGORY,
+            **self._common("", self._evidence(about.watched, report), "categories"),
+            kind=QUALITY if by_flag else CATEGORY,
+            direction=_WAYS[int(np.sign(alarm.now - alarm.before))],
+            effect=alarm.now - alarm.before,
+            effect_low=alarm.low,
+            effect_high=alarm.high,
+            unit="share",
+            since=max(time - ago, min(begin, time)),
+            evidence_value=alarm.evidence,
+            reference=digest_of(report.alarm["reference"]),
+            observed=alarm.kind,
+            detail=text_of(alarm),
+        )
+        first = self._first(event, about, Cause(event.kind))
+        return event.model_copy(update={"part_of": first}) if first else event
+
     @staticmethod
     def _correlation(
         cause: Cause, alarm: dict[str, Any], watched: Watched, row: int
@@ -129,7 +163,7 @@ class Reporting:
             for name in channels(about.name):
                 if name in state.alarmed:
                     return state.alarmed[name]
-        if cause.kind in FAULTS:
+        if cause.kind in SENSOR:
             return ""
         first = state.told.get(event.asset)
         if first is not None and abs(event.time - first[1]) <= self.part.together_h * 3_600 * SECOND:
@@ -140,7 +174,7 @@ class Reporting:
     def _new_asset(self, report: Report) -> DriftDetected:
         series = self.readings.series[int(self.readings.code[report.spot])]
         time, at = int(self.readings.time[report.spot]), max(self.readings.first + report.spot, 1)
-        bundle = self.part.bundle_digest or self.state.serving
+        bundle = self.part.bundle_digest or self.state.serving.get(self.part.model_of, "")
         return DriftDetected.of(
             cause=self._cause(report),
             time=time,
@@ -161,10 +195,10 @@ class Reporting:
             detail="the model has learned from no reading of this asset",
         )
 
-    def _common(self, bundle: str, evidence: Evidence) -> dict[str, Any]:
+    def _common(self, bundle: str, evidence: Evidence, detector: str = "sequential") -> dict[str, Any]:
         feature_set, environment = self.part.here
         return {
-            "detector": "sequential",
+            "detector": detector,
             "bundle": bundle,
             "feature_set": feature_set,
             "environment": environment,
@@ -177,7 +211,7 @@ class Reporting:
 
     def _about(self, report: Report) -> _About:
         series = self.readings.series[int(self.readings.code[report.spot])]
-        if report.what == "drift":
+        if report.what != "pair":
             name = self._name(self.state.series, report.row)
             return _About(self.state.series, name, series.asset, series.channel)
         pair = self._name(self.state.pairs, report.row)

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.instants import DAY
+from models.order import order_of
+
 from ..numbering import Ints, ranks
 from .state import Watched
 
@@ -21,29 +24,21 @@ class Fed:
     ordinals: Ints
     spot: Ints
 
-    def part(self, at: slice) -> "Fed":
+    def part(self, at: slice | Ints) -> "Fed":
         """Some of them."""
         return Fed(self.rows[at], self.times[at], self.values[at], self.ordinals[at], self.spot[at])
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """``number``: int64[n], which reading of its series each one was; ``live``: bool[n], whether it was tested.
+    """``live``: bool[n], whether each reading was tested.  ``learned``: (spot, row) of references that are complete.
 
-    ``learned``: (index, row) of references that are complete; ``alarms``: models.drift.Alarms, whose ``at`` counts the
-    tested readings.
+    ``found``: (spot, number, alarm): where in the batch, which reading of its series, holes counted, and what.
     """
 
-    number: Ints
     live: NDArray[np.bool_]
     learned: tuple[tuple[int, int], ...]
-    alarms: Any
-
-    def found(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """(index, alarm) of each alarm."""
-        at = np.flatnonzero(self.live)
-        for i in range(len(self.alarms)):
-            yield int(at[self.alarms.at[i]]), self.alarms.entry(i)
+    found: tuple[tuple[int, int, dict[str, Any]], ...]
 
 
 class Watching:
@@ -52,23 +47,55 @@ class Watching:
     def __init__(self, test: Any, size: int) -> None:
         self.test, self.size = test, size
 
-    def feed(self, watched: Watched, fed: Fed, identity: int, rate: float) -> Outcome:
-        """Learn from what comes first, and test what follows."""
+    def feed(self, watched: Watched, fed: Fed, identity: int, rate: float, *, holes: bool = True) -> Outcome:
+        """Learn from what comes first, and test what follows; with ``holes`` also what a regular series did not get."""
         watched.make_room(self.size)
-        rows = fed.rows
-        number = watched.seen[rows] + ranks(rows)
+        number = watched.seen[fed.rows] + ranks(fed.rows)
         first = np.flatnonzero(number == 0)
-        watched.origin[rows[first]], watched.begun[rows[first]] = fed.ordinals[first], fed.times[first]
-        learned = tuple(self._learn(watched, fed, number, identity, rate))
+        watched.origin[fed.rows[first]], watched.begun[fed.rows[first]] = fed.ordinals[first], fed.times[first]
+        learned = tuple(self._learn(watched, fed, number, identity, rate, holes=holes))
+        steps = _steps(watched, fed, number)
+        # None while a reference is learned: it is filled when it is complete.
+        tested = (number > 0) & (number >= watched.need[fed.rows]) & watched.adopted[fed.rows]
+        if holes and (tested & (steps > 0)).any():
+            whole, place = self._filled(watched, fed, steps, tested)
+        else:
+            whole, place = fed, np.arange(len(number))
+        rows = whole.rows
+        number = watched.seen[rows] + ranks(rows)
         np.add.at(watched.seen, rows, 1)
         live = (number >= watched.need[rows]) & watched.adopted[rows]
         at = np.flatnonzero(live)
-        alarms = self.test.update_batch(watched.test, rows[at], fed.times[at], fed.values[at])
-        return Outcome(number, live, learned, alarms)
+        alarms = self.test.update_batch(watched.test, rows[at], whole.times[at], whole.values[at])
+        where = at[alarms.at]
+        found = zip(
+            whole.spot[where].tolist(), number[where].tolist(), map(alarms.entry, range(len(alarms))), strict=True
+        )
+        return Outcome(live[place], learned, tuple(found))
 
-    def _learn(self, watched: Watched, fed: Fed, number: Ints, identity: int, rate: float) -> Iterator[tuple[int, int]]:
+    def _filled(self, watched: Watched, fed: Fed, steps: Ints, tested: NDArray[np.bool_]) -> tuple[Fed, Ints]:
+        """The readings with a NaN before each for every one that is missing there, and where they stand in that."""
+        from models.drift.holes import missed, spread
+
+        with np.errstate(divide="ignore"):
+            interval = np.where(watched.cadence > 0, DAY / watched.cadence, 0.0)[fed.rows]
+        gone = np.where(tested, missed(steps, interval), 0)
+        place = np.arange(len(gone)) + np.cumsum(gone)
+        which, nth = spread(gone)
+        hole = place[which] - gone[which] + nth
+        source = np.empty(len(gone) + len(which), np.int64)
+        source[place], source[hole] = np.arange(len(gone)), which
+        whole = fed.part(source)
+        whole.values[hole] = np.nan
+        whole.times[hole] += ((nth + 1) * interval[which]).astype(np.int64) - steps[which]
+        return whole, place
+
+    def _learn(
+        self, watched: Watched, fed: Fed, number: Ints, identity: int, rate: float, *, holes: bool
+    ) -> Iterator[tuple[int, int]]:
         from models.drift.cadence import cadence_of
         from models.drift.covered import Covered
+        from models.drift.holes import filled
 
         early = np.flatnonzero(number < watched.need[fed.rows])
         if not len(early):
@@ -79,10 +106,12 @@ class Watching:
         done = early[number[early] == watched.need[rows] - 1]
         for index in done[np.argsort(fed.rows[done])].tolist():
             row = int(fed.rows[index])
-            cadence = cadence_of(watched.times[row])
-            reference = self.test.fit(watched.values[row], cadence, watched.times[row] if cadence else None)
-            self.adopt(watched, row, reference, Covered.of(watched.times[row], watched.values[row]), identity, rate)
-            yield index, row
+            times, values = watched.times[row], watched.values[row]
+            cadence = cadence_of(times)
+            clock, known = filled(times, values, cadence if holes else None)
+            reference = self.test.fit(known, cadence, clock if cadence else None)
+            self.adopt(watched, row, reference, Covered.of(times, values), identity, rate)
+            yield int(fed.spot[index]), row
 
     def adopt(self, watched: Watched, row: int, reference: Any, covered: Any, identity: int, rate: float) -> None:
         """Compare a series with a reference from here on."""
@@ -94,3 +123,26 @@ class Watching:
     def tolerate(self, watched: Watched, rows: Ints, rate: float) -> None:
         """Tolerate this many false alarms per year in each of these series."""
         self.test.tolerate(watched.test, rows, watched.cadence[rows], rate)
+
+
+def _steps(watched: Watched, fed: Fed, number: Ints) -> Ints:
+    """Time since the newest reading before, of the same series, int64[n] ns: 0 for its first, below 0 for late ones.
+
+    Remembers the newest.
+    """
+    order = order_of(fed.rows)
+    rows, times = fed.rows[order], fed.times[order]
+    start = np.append(True, rows[1:] != rows[:-1])[: len(rows)]
+    before = np.where(number[order] == 0, times, watched.newest[rows])
+    top = np.where(start, np.maximum(times, before), times)
+    if ((top[1:] < top[:-1]) & ~start[1:]).any():
+        # Late readings: the running maximum of each series, by the ranks of the times.
+        known, rank = np.unique(top, return_inverse=True)
+        base = (np.cumsum(start) - 1) * len(known)
+        top = known[np.maximum.accumulate(rank + base) - base]
+    previous = np.where(start, before, np.append(0, top[:-1])[: len(top)])
+    steps = np.empty(len(rows), np.int64)
+    steps[order] = times - previous
+    ends = np.append(start[1:], True)[: len(rows)]
+    watched.newest[rows[ends]] = top[ends]
+    return steps

@@ -29,7 +29,7 @@ class FileSink(Sink[NotificationDue]):
     kind: Literal["file"] = "file"
     path: Path = Field(description="relative paths are under the data directory")
 
-    _line: Callable[[NotificationDue], str] = PrivateAttr(default=json_line)
+    _line: Callable[[NotificationDue], str] = PrivateAttr(default_factory=lambda: json_line)
     _place: Path | None = PrivateAttr(default=None)
     _keys: dict[str, None] = PrivateAttr(default_factory=dict)
     _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)

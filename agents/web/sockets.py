@@ -1,9 +1,14 @@
 """WebSocket connections that can be given up."""
 
+from typing import TYPE_CHECKING
+
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
 from .patience import ABORT
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGISendEvent
 
 
 class Socket(WebSocketsSansIOProtocol):
@@ -13,3 +18,9 @@ class Socket(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if hasattr(self, "scope"):
             self.scope[ABORT] = self.transport.abort  # type: ignore[literal-required]  # a key of our own
+
+    async def send(self, message: "ASGISendEvent") -> None:
+        await super().send(message)
+        if self.close_sent:
+            # A refusal ends the handshake, too: the server would log each as an error of ours.
+            self.handshake_complete = True

@@ -15,9 +15,7 @@ from .server import Servers
 from .snapshots import RedisSnapshots
 
 
-class RedisBus(
-    RedisHealth, RedisLog, RedisRetention, RedisLedger, RedisLeases, RedisSnapshots, RedisInbox, RedisFeeds
-):
+class RedisBus(RedisHealth, RedisLog, RedisRetention, RedisLedger, RedisLeases, RedisSnapshots, RedisInbox, RedisFeeds):
     """The bus on Redis or Valkey; see ``bus.protocol`` for what it promises."""
 
     def __init__(self, server: Servers, partitions: int, identity: str = "", budget_bytes: int = 0) -> None:

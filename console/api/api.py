@@ -29,11 +29,14 @@ from ..catalog import Catalog
 from ..host import Host
 from ..logs import set_up
 from ..options import Loaded, common
+from .alerts import AlertsApi
+from .asyncapi import asyncapi
 from .openapi import openapi
 from .predict import Predict
 from .streaming.hub import Hub
 from .streaming.sse import EventSource
 from .streaming.websocket import EventSocket
+from .subscribers import SubscribersApi
 
 log = structlog.get_logger()
 
@@ -113,8 +116,8 @@ class Application:
     """All routes, behind their guard."""
 
     def __init__(self, settings: Settings, bus: Bus) -> None:
-        self.settings, self.bus = settings, bus
-        self.hub = Hub(bus, history_of(settings, bus))
+        self.settings, self.bus, self.history = settings, bus, history_of(settings, bus)
+        self.hub = Hub(bus, self.history)
 
     def app(self) -> ASGIApp:
         """The application."""
@@ -124,11 +127,17 @@ class Application:
         predict = Predict(Catalog(self.bus), cache, body, limits.models)
         routes: list[BaseRoute] = [
             Route("/api/v1/openapi.json", _described, methods=["GET"]),
+            Route("/api/v1/asyncapi.json", self._told, methods=["GET"]),
             Route("/api/v1/events", EventSource(self.hub, limits.subscribers), methods=["GET"]),
             WebSocketRoute("/api/v1/events/ws", EventSocket(self.hub, limits.subscribers).serve),
             *predict.routes(),
+            *AlertsApi(self.bus, self.settings, body).routes(),
+            *SubscribersApi(self.bus, self.history, self.settings, body).routes(),
         ]
         return Guard(Starlette(routes=routes, exception_handlers={HTTPException: _not_here}), limits)
+
+    async def _told(self, _: Request) -> Response:
+        return JSONResponse(asyncapi(self.settings.api), headers=HEADERS)
 
 
 async def _described(_: Request) -> Response:

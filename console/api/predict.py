@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import anyio.to_thread
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from agents.web.body import Body
-from agents.web.refusal import HEADERS, Refused, refusal
+from agents.web.refusal import Refused, refusal
 from contracts.errors import BundleRefused, NotFound, Unavailable
-from contracts.strictjson import loads
 from models.cache import BundleCache
 
 from ..catalog import Catalog, Model, Unknown
+from .answering import answer, down, parsed
 from .messages import BatchRequest, Known, Models, Prediction, Predictions, PredictRequest, Used, Wanted
 
 if TYPE_CHECKING:
@@ -48,16 +48,16 @@ class Predict:
         try:
             await self._catalog.refresh()
         except Unavailable as error:
-            return refusal(_down(error))
+            return refusal(down(error))
         known = self._catalog.known().items()
-        return _answer(
+        return answer(
             Models(models=[Known(name=name, versions=own, aliases=aliases) for name, (own, aliases) in known])
         )
 
     async def predict(self, request: Request) -> Response:
         """One row."""
         try:
-            asked = _parsed(PredictRequest, await self._body.read(request))
+            asked = parsed(PredictRequest, await self._body.read(request))
             model, predictor = await self._predictor(asked.model)
             found = await _scored(predictor, {name: [value] for name, value in asked.features.items()})
         except Refused as refused:
@@ -65,19 +65,19 @@ class Predict:
         score = float(found.score[0])
         shares = dict(zip(predictor.names, found.contributions[0].tolist(), strict=True))
         alarm = score >= predictor.threshold
-        return _answer(Prediction(model=_used(model, predictor), score=score, alarm=alarm, contributions=shares))
+        return answer(Prediction(model=_used(model, predictor), score=score, alarm=alarm, contributions=shares))
 
     async def batch(self, request: Request) -> Response:
         """Many rows."""
         try:
-            asked = _parsed(BatchRequest, await self._body.read(request))
+            asked = parsed(BatchRequest, await self._body.read(request))
             model, predictor = await self._predictor(asked.model)
             found = await _scored(predictor, asked.features)
         except Refused as refused:
             return refusal(refused)
         scores = found.score.tolist()
         alarms = [score >= predictor.threshold for score in scores]
-        return _answer(Predictions(model=_used(model, predictor), scores=scores, alarms=alarms))
+        return answer(Predictions(model=_used(model, predictor), scores=scores, alarms=alarms))
 
     async def _predictor(self, wanted: Wanted) -> "tuple[Model, Predictor]":
         if wanted.bundle is not None:
@@ -86,7 +86,7 @@ class Predict:
             try:
                 await self._catalog.refresh()
             except Unavailable as error:
-                raise _down(error) from error
+                raise down(error) from error
             try:
                 model = self._catalog.find(wanted.name or "", wanted.version or "", wanted.alias or "")
             except Unknown as error:
@@ -125,18 +125,6 @@ async def _scored(predictor: "Predictor", features: Mapping[str, Sequence[float]
     return await anyio.to_thread.run_sync(predictor.score, columns)
 
 
-def _parsed(kind: type[M], body: bytes) -> M:
-    try:
-        return kind.model_validate(loads(body))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the request"
-        said = first["msg"].removeprefix("Value error, ")
-        raise Refused(422, f"{where[:200]}: {said}", "see /api/v1/openapi.json", "bad request") from error
-    except ValueError as error:
-        raise Refused(400, f"the body is not JSON: {str(error)[:200]}", "send JSON in UTF-8", "bad request") from error
-
-
 def _used(model: Model, predictor: "Predictor") -> Used:
     manifest = predictor.manifest
     return Used(
@@ -148,11 +136,3 @@ def _used(model: Model, predictor: "Predictor") -> Used:
         environment=manifest.environment_hash,
         threshold=predictor.threshold,
     )
-
-
-def _down(error: Unavailable) -> Refused:
-    return Refused(503, str(error.args[0]), error.mend or "try again later", "store down")
-
-
-def _answer(message: BaseModel) -> Response:
-    return Response(message.model_dump_json(), media_type="application/json", headers=HEADERS)

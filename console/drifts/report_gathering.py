@@ -4,6 +4,7 @@ Nothing grows with the range but the lists of findings: a curve is 600 pairs of 
 readings, and at most 2,000 series are followed.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -113,7 +114,7 @@ class Followed:
     reference: Kept
     present: Kept
     readings: int = 0
-    rejected: int = 0
+    rejected: Counter[int] = field(default_factory=Counter)
     since: int = EARLIEST
     findings: list[DriftDetected] = field(default_factory=list)
 
@@ -221,7 +222,7 @@ class Gathering:
             if followed is None:
                 continue
             if isinstance(event, ReadingsRejected):
-                followed.rejected += len(rows)
+                followed.rejected.update(readings.verdict[rows].tolist())
             else:
                 followed.take(readings.time[rows], readings.value[rows])
 

@@ -83,6 +83,9 @@ def _drawings(content: dict[str, Any]) -> Iterator[str]:
             yield f"<p>{escape(_told(each))}</p>"
         yield curve(row, [*_began(row), *map(_mark, own), *map(_mark, models)], _times(row))
         yield distributions(row)
+        if row["rejected"]:
+            reasons = ", ".join(f"{word} {count:,}" for word, count in row["rejected"].items())
+            yield f"<p><small>Rejected: {escape(reasons)}.</small></p>"
         if row["worth"]:
             yield f"<small>{_worth(row)}</small>"
     if len(content["series"]) > DRAWN:
@@ -133,8 +136,8 @@ def _concept(content: dict[str, Any]) -> Iterator[str]:
 def _timeline(content: dict[str, Any]) -> Iterator[str]:
     yield '<h2>Timeline</h2><div class="wide"><table><tbody>'
     for each in content["timeline"]:
-        cells = (each["type"], each["series"], each["what"])
-        yield f'<tr><td class="t">{escape(each["time"])}{"".join(f"<td>{escape(str(cell))}" for cell in cells)}</tr>'
+        yield f'<tr><td class="t">{escape(each["time"])}<td class="t">{escape(each["type"])}'
+        yield f"<td>{escape(str(each['series']))}<td>{escape(str(each['what']))}</tr>"
     yield "</tbody></table></div>" if content["timeline"] else "</tbody></table></div><p>Nothing happened.</p>"
 
 

@@ -24,6 +24,7 @@ class Alert:
     due        when the time alone changes something about it
     opened     when it was opened, or came back
     heard      when the latest finding came in
+    hidden     own subscriptions have not heard of it, since it is silenced
     quiet      since when nothing of it is open any more; 0: something is. Only a flapping alert lives on so
     ended      when it was resolved
     reopened   when that was, within the flap window
@@ -51,6 +52,7 @@ class Alert:
     score: float
     bundle: str
     silenced: bool = False
+    hidden: bool = False
     flapping: bool = False
     quiet: int = 0
     ended: int = 0
@@ -143,10 +145,18 @@ class Alert:
         """What a notification says of it; ``firing``: as whoever is told sees it."""
         _, summary, detail, _ = self.about
         return AlertNote(
-            alert=self.id, state="firing" if firing else "resolved", severity=self.severity, labels=self.labels,
-            summary=summary, detail=detail[:_NOTED], began=self.began, ended=self.ended, findings=self.findings,
-            finding=self.finding, owner=self.owner,
-        )  # fmt: skip
+            alert=self.id,
+            state="firing" if firing else "resolved",
+            severity=self.severity,
+            labels=self.labels,
+            summary=summary,
+            detail=detail[:_NOTED],
+            began=self.began,
+            ended=self.ended,
+            findings=self.findings,
+            finding=self.finding,
+            owner=self.owner,
+        )
 
 
 def _pair(channel: str) -> tuple[str, ...]:

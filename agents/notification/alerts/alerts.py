@@ -17,6 +17,7 @@ from contracts.events import (
     SilenceEnded,
     SilenceSet,
     SubscriberNoted,
+    SubscriberTested,
     TimePassed,
 )
 from contracts.instants import SECOND
@@ -29,7 +30,15 @@ from .state import AlertsState
 from .turn import Turn
 
 In = (
-    Signalled | TimePassed | AlertAcknowledged | AlertClosed | AlertPushed | SilenceSet | SilenceEnded | SubscriberNoted
+    Signalled
+    | TimePassed
+    | AlertAcknowledged
+    | AlertClosed
+    | AlertPushed
+    | SilenceSet
+    | SilenceEnded
+    | SubscriberNoted
+    | SubscriberTested
 )
 
 

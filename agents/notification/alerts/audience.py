@@ -92,7 +92,7 @@ def note(event: SubscriberNoted, state: AlertsState) -> None:
         state.subscribers.pop(event.name, None)
         return
     if event.spec is not None:
-        # Set anew it is given another try, but what somebody paused stays so.
+        # Set anew it is active, whatever it was.
         spec = json.dumps(event.spec, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-        mode = "active" if mode == "disabled" else mode
+        mode = "active"
     state.subscribers[event.name] = [spec, event.state or mode]

@@ -16,6 +16,8 @@ from .state import AlertsState
 OVERFLOW = "overflow"
 #: What is over is remembered at least so long, ns: that it is has to be told.
 _LEAST_MEMORY = 900 * SECOND
+#: Alerts that a single event changes by the time or a silence; the others follow with those after it.
+_AT_ONCE = 1_000
 _NEVER = 2**62
 
 
@@ -162,7 +164,7 @@ class Life:
         state = self.state
         if state.now < state.due:
             return
-        for identity in state.fallen_due():
+        for identity in state.fallen_due(_AT_ONCE):
             yield from self._fallen_due(state.alert(identity))
         state.due = state.next_due()
 
@@ -200,14 +202,20 @@ class Life:
     def hush(self) -> Iterator[Change]:
         """Silences began or ended: some alerts are silenced now, others no more."""
         state = self.state
-        state.muted_at = state.now
         # The engine remembers those that ended for a little longer: turns that were missed may need them.
         self.muting = [matchers for _, matchers in active(state.routing.silences, state.now)]
         state.spoken = {name: said for name, said in state.spoken.items() if name in state.routing.silences.known}
+        state.muted_at, state.hushing, count = state.now, False, 0
         for identity in list(state.alerts):
             alert = state.alert(identity)
-            if alert.firing and alert.silenced != self._muted(alert):
-                yield self.changed(alert, "unsilenced" if alert.silenced else "silenced")
+            if not alert.firing or alert.silenced == self._muted(alert):
+                continue
+            count += 1
+            if count > _AT_ONCE:
+                # With the next event.
+                state.hushing = True
+                return
+            yield self.changed(alert, "unsilenced" if alert.silenced else "silenced")
 
     def _muted(self, alert: Alert) -> bool:
         if not self.muting:

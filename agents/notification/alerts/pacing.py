@@ -42,6 +42,11 @@ class Pace:
     def ids(self) -> list[str]:
         return self.worst[1::2]
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there may be more alerts than are named."""
+        return len(self.worst) >= 2 * MOST_NOTES
+
     def keep_back(self, message: Message) -> None:
         """Count a message that is not sent by itself."""
         self.kept += 1
@@ -62,7 +67,7 @@ def admitted(state: AlertsState, most: int, message: Message) -> bool:
     pace = Pace.unpacked(row) if row else Pace(state.now)
     if not pace.kept and not 0 <= state.now - pace.begun < MINUTE:
         pace = Pace(state.now)
-    free = not pace.kept and pace.sent < most
+    free = pace.sent < most
     if free:
         pace.sent += 1
     else:

@@ -107,6 +107,8 @@ class Routed:
     def _messages(self, telling: Telling, listeners: Mapping[str, Listener], reason: str) -> Iterator[Message]:
         firing = self.state.worst(telling.firing, MOST_NOTES) if listeners else []
         ended = self.state.worst(telling.resolved, MOST_NOTES - len(firing)) if listeners else []
+        some = telling.why == "new" and len(telling.fresh) < len(telling.firing)
+        news = self.state.worst(telling.fresh, 1) if some and listeners else []
         for name, listener in listeners.items():
             hears = listener.send_resolved
             shown: Sequence[Alert] = ended if hears else ()
@@ -115,6 +117,7 @@ class Routed:
                     subscriber=name, about=telling.group_key, why=telling.why, alerts=firing, ended=shown,
                     firing=len(telling.firing), resolved=len(telling.resolved) if hears else 0,
                     receiver=telling.receiver, group=telling.labels, group_key=telling.group_key, reason=reason,
+                    fresh=len(telling.fresh) if news else 0, news=next(iter(news), None),
                 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import nsmallest
+from itertools import islice
 from typing import Any
 
 from ..routing.routing import RoutingState
@@ -12,7 +13,7 @@ _NEVER = 2**62
 ACKNOWLEDGED = "acknowledged"
 _FIELDS = list(Alert.__slots__)
 _DUE, _STATE, _SEVERITY = map(_FIELDS.index, ("due", "state", "severity"))
-_ENDED, _SCORE, _BEGAN, _KEY = map(_FIELDS.index, ("ended", "score", "began", "key"))
+_SCORE, _BEGAN, _KEY = map(_FIELDS.index, ("score", "began", "key"))
 
 
 @dataclass
@@ -23,6 +24,7 @@ class AlertsState:
     timed        whether the stream says the time; where it does not, as in a batch run, nothing waits
     due          the time alone changes nothing before
     muted_at     when it was last looked which alerts are silenced
+    hushing      whether that is not done yet
     alerts       id -> the alert, packed
     keys         key -> id
     resolved     id -> when, of those that are over and remembered, the one that ended first standing first
@@ -36,6 +38,7 @@ class AlertsState:
     timed: bool = False
     due: int = _NEVER
     muted_at: int = 0
+    hushing: bool = False
     alerts: dict[str, list[Any]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     resolved: dict[str, int] = field(default_factory=dict)
@@ -81,19 +84,20 @@ class AlertsState:
         if self.keys.get(alert.key) == alert.id:
             del self.keys[alert.key]
 
-    def fallen_due(self) -> list[str]:
-        """The ids of alerts that the time alone changes by now, in the order in which they were opened."""
-        return [identity for identity, row in self.alerts.items() if row[_DUE] <= self.now]
+    def fallen_due(self, most: int) -> list[str]:
+        """The ids of alerts that the time alone changes by now, those first that were opened first."""
+        fallen = (identity for identity, row in self.alerts.items() if row[_DUE] <= self.now)
+        return list(islice(fallen, most))
 
     def next_due(self) -> int:
         """When the time alone changes something."""
         return min((row[_DUE] for row in self.alerts.values()), default=_NEVER)
 
     def worst(self, identities: Iterable[str], most: int) -> list[Alert]:
-        """Of the alerts that are known the worst: what fires before what ended, then by severity, score and age."""
+        """Of the alerts that are known the worst, by severity, score and age."""
         known = (identity for identity in identities if identity in self.alerts)
         return [self.alert(identity) for identity in nsmallest(most, known, key=self._badness)]
 
     def _badness(self, identity: str) -> tuple[Any, ...]:
         row = self.alerts[identity]
-        return bool(row[_ENDED]), -RANK[row[_SEVERITY]], -row[_SCORE], row[_BEGAN], row[_KEY], identity
+        return -RANK[row[_SEVERITY]], -row[_SCORE], row[_BEGAN], row[_KEY], identity

@@ -24,6 +24,7 @@ class Message:
     alerts    the worst that fire; with those that ended at most 50
     ended     the worst that ended
     firing    how many fire, and how many ended since the last time: more than are listed, perhaps
+    fresh     how many of those that fire are told for the first time, and ``news`` the worst of them; where not all are
     reason    a line about why it is told now, where that is not plain
     """
 
@@ -38,6 +39,8 @@ class Message:
     group: Mapping[str, str] = field(default_factory=dict)
     group_key: str = ""
     reason: str = ""
+    fresh: int = 0
+    news: Alert | None = None
 
     @property
     def worst(self) -> Alert:
@@ -77,17 +80,18 @@ def due(message: Message, state: AlertsState, cause: str) -> NotificationDue:
 
 def subject(message: Message) -> str:
     """One line."""
-    worst, count = message.worst, message.firing + message.resolved
-    mark = worst.severity if message.firing else "resolved"
+    said = message.news or message.worst
+    mark = said.severity if message.firing else "resolved"
     again = {"repeat": "still: ", "escalation": "nobody answered: ", "digest": "summed up: "}.get(message.why, "")
-    if count == 1:
-        return _cut(f"[{mark}] {again}{worst.summary}", _SUBJECT)
-    place = ", ".join(f"{name}={text}" for name, text in message.group.items())
-    counts = [f"{message.firing:,} firing"] * bool(message.firing) + [f"{message.resolved:,} resolved"] * bool(
-        message.resolved
-    )
-    return _cut(f"[{mark}] {again}{' and '.join(counts)}{f' ({_cut(place, _LABELS)})' * bool(place)}: "
-                f"{worst.summary}", _SUBJECT)  # fmt: skip
+    counts = _counts(message) if message.firing + message.resolved > 1 else ""
+    return _cut(f"[{mark}] {again}{counts}{said.summary}", _SUBJECT)
+
+
+def _counts(message: Message) -> str:
+    numbers = {"new": message.fresh, "firing": message.firing, "resolved": message.resolved}
+    counts = ", ".join(f"{number:,} {name}" for name, number in numbers.items() if number)
+    place = _cut(", ".join(f"{name}={text}" for name, text in message.group.items()), _LABELS)
+    return f"{counts} ({place}): " if place else f"{counts}: "
 
 
 def body(message: Message) -> str:
@@ -119,7 +123,8 @@ def _alone(alert: Alert, *, ended: bool) -> list[str]:
 
 def _several(message: Message) -> list[str]:
     lines = [f"{name}: {text}" for name, text in message.group.items()]
-    lines.append(f"Firing: {message.firing:,}; resolved: {message.resolved:,}")
+    new = f"New: {message.fresh:,}; " if message.fresh else ""
+    lines.append(f"{new}firing: {message.firing:,}; resolved: {message.resolved:,}")
     listed = [*((alert, alert.severity) for alert in message.alerts), *((alert, "resolved") for alert in message.ended)]
     for alert, mark in listed[:_LINES]:
         many = f", {alert.findings:,} findings" if alert.findings > 1 else ""

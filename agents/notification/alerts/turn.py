@@ -15,6 +15,7 @@ from contracts.events import (
     SilenceEnded,
     SilenceSet,
     SubscriberNoted,
+    SubscriberTested,
     TimePassed,
 )
 from contracts.instants import SECOND
@@ -29,6 +30,7 @@ from .routed import Routed
 from .state import AlertsState
 from .subscriptions import wanted
 from .telling import Message, due
+from .testing import tested
 
 if TYPE_CHECKING:
     from .alerts import Alerts
@@ -64,6 +66,8 @@ class Turn:
             yield from self._out(change)
         for each in self._pushed():
             yield from self._out(each)
+        if isinstance(self.event, SubscriberTested):
+            yield tested(self.event, self.state)
         # What waits for nothing. Where no time is told each look takes some.
         self.state.now += not self.state.timed
         yield from self._routed()
@@ -94,20 +98,20 @@ class Turn:
         elif isinstance(event, AlertClosed):
             yield from self.life.close(event)
         elif isinstance(event, SilenceSet | SilenceEnded):
-            yield from self._silenced(event)
+            self._silence(event)
 
-    def _silenced(self, event: SilenceSet | SilenceEnded) -> Iterator[Change]:
+    def _silence(self, event: SilenceSet | SilenceEnded) -> None:
         state = self.state
         if isinstance(event, SilenceEnded):
             silences.end(state.routing.silences, event.silence)
         elif silences.put(state.routing.silences, event.id, event.matchers, event.starts, event.ends):
             state.spoken[event.id] = [event.by, event.comment]
-        yield from self.life.hush()
+        state.hushing = True
 
     def _passed(self) -> Iterator[Change]:
         state = self.state
         turned = silences.next_change(state.routing.silences, state.muted_at)
-        if turned is not None and turned <= state.now:
+        if state.hushing or (turned is not None and turned <= state.now):
             yield from self.life.hush()
         yield from self.life.pass_time()
 
@@ -128,10 +132,10 @@ class Turn:
             yield from self._told(each)
             return
         yield changed(each, self.event.id, self.state.now)
-        told = each.alert.told
+        before = each.alert.told, each.alert.hidden
         for message in wanted(each, self.subscribing, self.state.now):
             yield from self._told(message)
-        if each.alert.told != told:
+        if (each.alert.told, each.alert.hidden) != before:
             self.state.keep(each.alert)
 
     def _told(self, message: Message) -> Iterator[NotificationDue]:
@@ -144,5 +148,6 @@ class Turn:
         if known and self.audience.get(name) is not None:
             firing, ended = ([one for one in known if one.firing is fires] for fires in (True, False))
             reason = f"{pace.kept:,} messages in a minute were too many: here they are in one."
-            message = Message(name, name, "digest", firing, ended, pace.firing, pace.resolved, reason=reason)
+            counts = (pace.firing, pace.resolved) if pace.is_full else (len(firing), len(ended))
+            message = Message(name, name, "digest", firing, ended, *counts, reason=reason)
             yield due(message, self.state, self.event.id)

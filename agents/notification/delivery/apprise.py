@@ -15,6 +15,8 @@ from ..lines import escaped
 from .channel import Channel, Surroundings
 
 _KINDS: dict[Severity, str] = {"info": "info", "warning": "warning", "critical": "failure"}
+#: Calls that were left alone and have not ended yet.
+_MOST_HANGING = 2
 
 
 class AppriseChannel(Channel):
@@ -28,9 +30,9 @@ class AppriseChannel(Channel):
         if find_spec("apprise") is None:
             raise Unavailable("Apprise is not installed", mend="Run: pip install 'tocsin[apprise]'")
         self._url = _bounded(subscriber.url.get_secret_value(), subscriber.timeout)
-        # Its own: what hangs there takes no thread from anybody else.
-        self._threads = CapacityLimiter(2)
-        self._making = threading.Lock()
+        # Its own: who hangs here takes no thread from anybody else.
+        self._threads = CapacityLimiter(1)
+        self._lock, self._under_way = threading.Lock(), 0
         self._way: Any = None
 
     async def send(self, message: NotificationDue) -> str:
@@ -42,7 +44,18 @@ class AppriseChannel(Channel):
         return "done"
 
     def _notify(self, message: NotificationDue, kind: str) -> bool:
-        with self._making:
+        with self._lock:
+            if self._under_way >= _MOST_HANGING:
+                raise Unavailable("earlier tries still hang in Apprise")
+            self._under_way += 1
+        try:
+            return self._notified(message, kind)
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
+    def _notified(self, message: NotificationDue, kind: str) -> bool:
+        with self._lock:
             self._way = self._way or _made(self._url)
         try:
             return bool(self._way.notify(title=escaped(message.subject), body=message.body, notify_type=kind))

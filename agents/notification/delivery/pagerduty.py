@@ -43,23 +43,28 @@ class PagerDutyChannel(Channel):
         )
 
     async def send(self, message: NotificationDue) -> str:
-        body = json.dumps(self._event(message), separators=(",", ":")).encode()
-        answer = await self._poster.post(
-            body, {"Content-Type": "application/json", "User-Agent": "Tocsin"}, within_s=self._subscriber.timeout
-        )
+        said = await self._post(self._event(message, action(message)))
+        if message.why == "test":
+            # Nobody is left with an incident that nothing ever ends.
+            await self._post(self._event(message, "resolve"))
+        return said
+
+    async def _post(self, event: dict[str, Any]) -> str:
+        body = json.dumps(event, separators=(",", ":")).encode()
+        headers = {"Content-Type": "application/json", "User-Agent": "Tocsin"}
+        answer = await self._poster.post(body, headers, within_s=self._subscriber.timeout)
         return judged(answer, self._clock.wall_ns())
 
-    def _event(self, message: NotificationDue) -> dict[str, Any]:
-        said = {"routing_key": self._routing_key, "event_action": action(message), "dedup_key": dedup_key(message)}
-        if said["event_action"] != "trigger":
+    def _event(self, message: NotificationDue, what: str) -> dict[str, Any]:
+        said = {"routing_key": self._routing_key, "event_action": what, "dedup_key": dedup_key(message)}
+        if what != "trigger":
             return said
-        details = bounded(message, _MOST_DETAILS)
         payload = {
             "summary": _cut(message.subject, _SUMMARY) or message.asset,
             "source": message.asset,
             "severity": message.severity,
             "timestamp": iso(message.time),
-            "custom_details": details,
+            "custom_details": bounded(message, _MOST_DETAILS),
         }
         if message.channel:
             payload["component"] = message.channel

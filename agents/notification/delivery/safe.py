@@ -21,13 +21,15 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 #: What is assigned for use on the internet at all (RFC 4291); `ipaddress` takes other ranges for global, too.
 _UNICAST = ipaddress.ip_network("2000::/3")
-#: Addresses that hold another one: NAT64 and IPv4-mapped are outside of 2000::/3 already.
-_CARRIERS = (
+#: Addresses that hold another one, or that versions of Python differ about. NAT64 and IPv4-mapped are outside of
+#: 2000::/3 already.
+_NOBODYS = (
+    ipaddress.ip_network("2001::/23"),  # IETF protocols (RFC 2928), Teredo among them (RFC 4380)
     ipaddress.ip_network("2002::/16"),  # 6to4 (RFC 3056)
-    ipaddress.ip_network("2001::/32"),  # Teredo (RFC 4380)
-    ipaddress.ip_network("3fff::/20"),  # documentation (RFC 9637), unknown to older versions of Python
+    ipaddress.ip_network("3fff::/20"),  # documentation (RFC 9637)
+    ipaddress.ip_network("192.0.0.0/24"),  # IETF protocols (RFC 6890)
+    ipaddress.ip_network("192.88.99.0/24"),  # 6to4 relays (RFC 7526)
 )
-_RELAYS = ipaddress.ip_network("192.88.99.0/24")  # 6to4 relays (RFC 7526)
 _MOST_ADDRESSES = 64
 
 
@@ -41,9 +43,9 @@ def is_public(address: Address) -> bool:
     """Whether an address is somebody's on the internet, and not one that hides another in itself."""
     if not address.is_global or address.is_multicast or address.is_reserved:
         return False
-    if isinstance(address, IPv4Address):
-        return address not in _RELAYS
-    return address in _UNICAST and not any(address in network for network in _CARRIERS)
+    if isinstance(address, IPv6Address) and address not in _UNICAST:
+        return False
+    return not any(address in network for network in _NOBODYS)
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,8 @@ class GroupsState:
     """group -> when it is looked at next"""
     looked: dict[int, bool] = field(default_factory=dict)
     """group -> whether it was looked at: from then on nothing in it hurries"""
+    news: dict[int, list[str]] = field(default_factory=dict)
+    """group -> alerts that are to be told at its next turn as if they had not been told"""
     queue: list[list[int]] = field(default_factory=list)
     """Heap of time and group; an entry of another time than the group's is void."""
     made: int = 0
@@ -127,6 +129,7 @@ def sweep(state: GroupsState, at: int) -> list[int]:
         del state.number[(state.node[number], *state.labels[number])]
         for column in (state.node, state.labels, state.members, state.due, state.looked):
             del column[number]
+        state.news.pop(number, None)
     heappush(state.queue, [at + SWEEP, SWEEPING])
     return empty
 

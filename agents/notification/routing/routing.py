@@ -19,7 +19,6 @@ from .escalation import EscalationsState
 from .groups import SWEEPING, Entering, GroupsState
 from .inhibition import InhibitionState, Rule
 from .intervals import Interval, intervals_of
-from .matching import Matcher, matches
 from .oncall import Rota, rotas_of
 from .silences import SilencesState
 from .telling import Known, Telling
@@ -82,7 +81,10 @@ class Routing:
         state.groups = GroupsState(tree=self.digest)
         state.escalations, state.inhibition = EscalationsState(), InhibitionState()
         groups.sweep(state.groups, now)
-        state.told.swept = state.told.swept or now
+        # Where the clock was set back, nothing was told in the future.
+        state.told.swept = min(state.told.swept or now, now)
+        for entry in state.told.log.values():
+            entry[0] = min(entry[0], now)
         for entering in alerts:
             self.enter(state, entering, now)
 
@@ -97,13 +99,15 @@ class Routing:
 
     def due(self, state: RoutingState, now: int, known: Known) -> Iterator[Telling]:
         """What is to be told up to ``now``, in order. Turns that were missed are made up for by one."""
-        silences.forget(state.silences, now - groups.SWEEP)
         while (entry := groups.next_entry(state.groups, now)) is not None:
             time, number = entry
             if number == SWEEPING:
                 for gone in groups.sweep(state.groups, now - (now - time) % groups.SWEEP):
                     escalation.finish(state.escalations, gone)
-                told.maintain(state.told, now)
+                # Up to the last sweep everybody has seen them end.
+                silences.forget(state.silences, time - groups.SWEEP)
+                if now - state.told.swept >= told.MAINTENANCE:
+                    told.maintain(state.told, now, {self._key(state, group) for group in state.groups.node})
             elif state.groups.due.get(number) == time:
                 interval = self._node(state, number).interval
                 at = now - (now - time) % interval
@@ -133,10 +137,7 @@ class Routing:
     def renew(self, state: RoutingState, alert: str) -> None:
         """Something about an alert is news: its groups tell it, at their next turn, as if it had not been told yet."""
         for number in self.groups_of(state, alert):
-            entry = state.told.log.get(self._key(state, number))
-            if entry is not None and alert in entry[1]:
-                # Something else that fired stands there: that it was told still matters when it ends.
-                entry[1][entry[1].index(alert)] = f"{alert} before"
+            state.groups.news.setdefault(number, []).append(alert)
 
     def groups_of(self, state: RoutingState, alert: str) -> list[int]:
         """The groups that an alert is in, for ``further``."""
@@ -173,7 +174,8 @@ class Routing:
         node, receiver = self._node(state, number), self._receiver(state, number)
         key = self._key(state, number)
         last = state.told.log.get(key)
-        why = told.why(last, firing, resolved, at - node.repeat, receiver.send_resolved)
+        news = state.groups.news.get(number, ())
+        why = told.why(last, (firing, resolved), news, at - node.repeat, receiver.send_resolved)
         waiting = [alert for alert in firing if not known.acknowledged(alert)]
         if not waiting and firing:
             # Somebody takes care of all of it.
@@ -183,16 +185,15 @@ class Routing:
         elif state.escalations.held.pop(number, False) and not why and waiting:
             # An acknowledgement has expired: as if it were told anew.
             why = "repeat"
-        if not why:
-            yield from self._escalate(state, number, at, known)
-            return
         if waiting:
             escalation.begin(state.escalations, state.groups.queue, number, receiver.steps, at)
-        if firing or receiver.send_resolved:
+        if why and (firing or receiver.send_resolved):
             reached = state.escalations.reached.get(number, 0)
             shown = resolved if receiver.send_resolved else []
             yield self._telling(state, number, at, why, (firing, shown), range(reached + 1))
-        told.note(state.told, key, at, (firing, resolved), node.repeat)
+        if why:
+            told.note(state.told, key, at, (firing, resolved), node.repeat)
+            state.groups.news.pop(number, None)
         yield from self._escalate(state, number, at, known)
 
     def _escalate(self, state: RoutingState, number: int, at: int, known: Known) -> Iterator[Telling]:
@@ -217,7 +218,7 @@ class Routing:
         flat = state.groups.labels[number]
         firing, resolved = alerts
         last = state.told.log.get(self._key(state, number))
-        heard = set(last[1]) if last is not None else set()
+        heard = set(last[1] if last is not None else ()).difference(state.groups.news.get(number, ()))
         tell = dict.fromkeys(name for level in levels for name in receiver.steps[level].tell)
         return Telling(
             at=at,
@@ -239,20 +240,19 @@ class Routing:
         node = self._node(state, number)
         if self._is_closed(node, at):
             return [], []
-        active = [matchers for _, matchers in silences.active(state.silences, at)]
-        may = self._may(state, active, known)
+        may = self._may(state, silences.Index(silences.active(state.silences, at)), known)
         visible = [alert for alert in state.groups.members[number] if may(alert)]
         firing = [alert for alert in visible if groups.fires(state.groups, alert, number)]
         fired = set(firing)
         return firing, [alert for alert in visible if alert not in fired]
 
-    def _may(self, state: RoutingState, active: Sequence[tuple[Matcher, ...]], known: Known) -> Callable[[str], bool]:
-        if not active and not state.inhibition.counts:
+    def _may(self, state: RoutingState, muting: silences.Index, known: Known) -> Callable[[str], bool]:
+        if not muting and not state.inhibition.counts:
             return lambda _: True
 
         def may(alert: str) -> bool:
             labels = known.labels(alert)
-            return not self.inhibited(state, labels) and not any(matches(matchers, labels) for matchers in active)
+            return not muting.silences(labels) and not self.inhibited(state, labels)
 
         return may
 

@@ -61,6 +61,27 @@ def active(state: SilencesState, at: int) -> list[tuple[str, tuple[Matcher, ...]
     ]
 
 
+class Index:
+    """Active silences, by a value that one of their matchers names: few of them are asked about an alert."""
+
+    def __init__(self, active: Sequence[tuple[str, tuple[Matcher, ...]]]) -> None:
+        self._by_value: dict[tuple[str, str], list[tuple[Matcher, ...]]] = {}
+        self._others: list[tuple[Matcher, ...]] = []
+        for _, matchers in active:
+            named = next((one for one in matchers if one.operator == "=" and one.value), None)
+            known = self._others if named is None else self._by_value.setdefault((named.label, named.value), [])
+            known.append(matchers)
+
+    def __bool__(self) -> bool:
+        return bool(self._by_value or self._others)
+
+    def silences(self, labels: Mapping[str, str]) -> bool:
+        """Whether an alert with these labels is under one of them."""
+        return any(matches(matchers, labels) for matchers in self._others) or any(
+            matches(matchers, labels) for item in labels.items() for matchers in self._by_value.get(item, ())
+        )
+
+
 def silencing(state: SilencesState, labels: Mapping[str, str], at: int) -> list[str]:
     """The ids of the silences that an alert is under."""
     return [silence for silence, matchers in active(state, at) if matches(matchers, labels)]

@@ -1,6 +1,6 @@
 """What was told last of each group, and whether that is news enough to tell again: Alertmanager's notification log."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -22,17 +22,23 @@ class ToldState:
 
 
 def why(
-    entry: Sequence[Any] | None, firing: Sequence[str], resolved: Sequence[str], before: int, send_resolved: bool
+    entry: Sequence[Any] | None,
+    now: tuple[Sequence[str], Sequence[str]],
+    news: Iterable[str],
+    before: int,
+    send_resolved: bool,
 ) -> Why:
     """Why a group is to be told again; empty: it is not.
 
+    ``now``: alerts that fire, and that have ended. ``news``: what is to be told as if it had not been told.
     ``before``: a notification from before that time is to be repeated. Resolved ones are of interest only where
     somebody has heard that something fires.
     """
+    firing, resolved = now
     if entry is None:
         return "new" if firing else ""
     time, fired, ended, _ = entry
-    if not set(fired).issuperset(firing):
+    if not set(fired).difference(news).issuperset(firing):
         return "new"
     if not firing:
         return "resolved" if fired else ""
@@ -47,10 +53,11 @@ def note(state: ToldState, key: str, at: int, told: tuple[Sequence[str], Sequenc
     state.log[key] = [at, list(firing), list(resolved), at + 2 * repeat]
 
 
-def maintain(state: ToldState, at: int) -> None:
-    """Forget, now and then, what was told too long ago to matter."""
-    if at - state.swept < MAINTENANCE:
-        return
+def maintain(state: ToldState, at: int, living: Container[str]) -> None:
+    """Forget, now and then, what was told too long ago to matter, of groups and receivers that are not ``living``.
+
+    Alertmanager forgets it of those, too: what was silenced for so long, and ends, is then told to nobody.
+    """
     state.swept = at
-    for key in [key for key, entry in state.log.items() if entry[3] <= at]:
+    for key in [key for key, entry in state.log.items() if entry[3] <= at and key not in living]:
         del state.log[key]

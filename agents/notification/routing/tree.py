@@ -24,8 +24,8 @@ class Node:
     depth: int
     receiver: str
     matchers: tuple[Matcher, ...]
-    group_by: frozenset[str] | None
-    """None: each alert is a group by itself."""
+    group_by: tuple[str, ...] | None
+    """Sorted; None: each alert is a group by itself."""
     wait: int
     interval: int
     repeat: int
@@ -124,7 +124,7 @@ class _Reader:
             self._problems.append(f"{place}.matchers: {error}")
             return ()
 
-    def _group_by(self, route: Route, inherited: Node, place: str) -> frozenset[str] | None:
+    def _group_by(self, route: Route, inherited: Node, place: str) -> tuple[str, ...] | None:
         # As in Alertmanager, an empty list says nothing.
         if not route.group_by:
             return inherited.group_by
@@ -137,7 +137,7 @@ class _Reader:
                 self._problems.append(f"{place}.group_by: {name!r} is no label")
         if len(set(route.group_by)) < len(route.group_by):
             self._problems.append(f"{place}.group_by: a label stands twice")
-        return frozenset(route.group_by)
+        return tuple(sorted(set(route.group_by)))
 
     def _positive(self, given: float | None, inherited: int, place: str) -> int:
         if given == 0:
@@ -150,7 +150,7 @@ def _ns(given: float | None, inherited: int) -> int:
 
 
 _DEFAULT = Node(
-    number=-1, path="", depth=-1, receiver="", matchers=(), group_by=frozenset(),
+    number=-1, path="", depth=-1, receiver="", matchers=(), group_by=(),
     wait=30 * SECOND, interval=300 * SECOND, repeat=4 * 3_600 * SECOND, mute=(), active=(), go_on=False,
 )  # fmt: skip
 

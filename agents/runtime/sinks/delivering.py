@@ -16,6 +16,8 @@ from .unpacking import Unpacker
 
 #: A receiver may ask for an hour's pause at most.
 _MOST_PAUSE_S = 3600.0
+#: So many deliveries ask the log at once.
+_ASKING = 8
 
 
 class Deliverer:
@@ -25,6 +27,8 @@ class Deliverer:
         self.home, self.name, self.sink = home, name, sink
         self._unpacker = unpacker
         self.delivered = 0
+        #: Many deliveries may end at the same time: others need connections to the log, too.
+        self.asking = anyio.Semaphore(_ASKING)
 
     async def deliver(self, parcel: Parcel) -> Result:
         """Try once. What comes to its end leaves its entry, and its receipt or dead letter is there instead."""
@@ -84,7 +88,8 @@ class Deliverer:
         place = parcel.opened.delivery.place
         for event in attempted(self.name, parcel.event, this, self.home.clock.wall_ns(), pause):
             try:
-                await self.home.tell(place.partition, self.name, event)
+                async with self.asking:
+                    await self.home.tell(place.partition, self.name, event)
             except StoreLost:
                 raise
             except Unavailable:

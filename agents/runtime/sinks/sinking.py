@@ -227,7 +227,9 @@ class SinkRunner:
         opened.settling = True
         place, entry = opened.delivery.place, opened.delivery.entry
         try:
-            if not await self.home.bus.settle(self.group, place, entry, outputs(opened.receipts, self.name)):
+            async with self._deliverer.asking:
+                ours = await self.home.bus.settle(self.group, place, entry, outputs(opened.receipts, self.name))
+            if not ours:
                 log.info("settled by another member", sink=self.name, stream=place.stream, position=entry.last)
         finally:
             opened.settling = False

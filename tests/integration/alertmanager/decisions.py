@@ -25,6 +25,19 @@ class Action:
 
 
 @dataclass(frozen=True)
+class Run:
+    """When and how long."""
+
+    origin: float
+    """The start, seconds since 1970; all other times count from there."""
+    begun: float
+    """When the routes were loaded: every 30 s from then on, groups without alerts are removed."""
+    length: float
+    intervals: list[dict[str, Any]]
+    """Time intervals that routes may name."""
+
+
+@dataclass(frozen=True)
 class Notice:
     """What one receiver was told, at seconds since the start."""
 
@@ -69,40 +82,33 @@ class _Alerts:
         return False
 
 
-def decided(
-    config: Mapping[str, Any],
-    receivers: Mapping[str, bool],
-    actions: list[Action],
-    until: float,
-    origin: float,
-    begun: float,
-) -> list[Notice]:
-    """What our routes tell whom. ``origin``: the start, seconds since 1970; ``begun``: when the routes were loaded."""
+def decided(config: Mapping[str, Any], receivers: Mapping[str, bool], actions: list[Action], run: Run) -> list[Notice]:
+    """What our routes tell whom."""
     routing, state, alerts = routing_of(config, receivers), RoutingState(), _Alerts()
     notices: list[Notice] = []
 
     def pass_to(at: float) -> int:
-        now = round((origin + at) * SECOND)
+        now = round((run.origin + at) * SECOND)
         # A service hears of the time at least as often as something is due.
         while (due := routing.next_due(state)) is not None and due <= now:
             for told in routing.due(state, due, alerts):
-                seconds = told.at / SECOND - origin
+                seconds = told.at / SECOND - run.origin
                 firing, resolved = frozenset(told.firing), frozenset(told.resolved)
                 notices.append(Notice(seconds, told.receiver, told.group_key, firing, resolved))
         return now
 
-    routing.rebuild(state, [], round((origin + begun) * SECOND))
+    routing.rebuild(state, [], round((run.origin + run.begun) * SECOND))
     for action in actions:
         now = pass_to(action.at)
         if action.kind == "silence":
-            ends = round((origin + action.ends) * SECOND)
+            ends = round((run.origin + action.ends) * SECOND)
             assert silences.put(state.silences, action.silence, action.matchers, now, ends)
         elif action.kind == "unsilence":
             silences.end(state.silences, action.silence)
         else:
             alert = alert_of(action.labels)
             alerts.known[alert] = action.labels
-            starts = round((origin + action.starts) * SECOND)
+            starts = round((run.origin + action.starts) * SECOND)
             routing.enter(state, Entering(alert, action.labels, action.kind == "fire", starts), now)
-    pass_to(until)
+    pass_to(run.length)
     return notices

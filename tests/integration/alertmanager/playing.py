@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 import time
 from collections import defaultdict
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.notification.routing.matching import parse
-from tests.integration.alertmanager.decisions import Action, Notice, decided
+from tests.integration.alertmanager.decisions import Action, Notice, Run, decided
 from tests.integration.alertmanager.scenarios import (
     MARGIN,
     Scenario,
@@ -27,42 +26,43 @@ from tests.integration.alertmanager.server import Alertmanager, running
 
 #: How far apart the same notification may be on both sides: the real one goes through a server and a network.
 TOLERANCE = 0.9
-_LEAD = 6.0
+#: From now until a scenario begins that has to wait for a minute.
+_LEAD = 10.0
+#: From now until the server has loaded its configuration, about; and as much again for each scenario that is made.
+_STARTUP, _EACH = 2.0, 0.08
 _HOUR = 3_600.0
 
 
 @dataclass(frozen=True)
 class Played:
-    """What was done when, and what Alertmanager made of it. All times but ``origin`` are seconds since that."""
+    """What was done when, and what Alertmanager made of it."""
 
-    origin: float
-    begun: float
-    length: float
-    intervals: list[dict[str, Any]]
+    run: Run
     scenarios: list[Scenario]
     notices: list[Notice]
 
     def ours(self) -> list[Notice]:
         """What we make of the same, at the times at which it happened."""
         actions = sorted((one for scenario in self.scenarios for one in scenario.actions), key=lambda one: one.at)
-        config = configuration(self.scenarios, self.intervals)
-        return decided(config, receivers(self.scenarios), actions, self.length, self.origin, self.begun)
+        config = configuration(self.scenarios, self.run.intervals)
+        return decided(config, receivers(self.scenarios), actions, self.run)
 
     def undecided(self) -> set[str]:
         """Scenarios whose outcome hangs on details at the times at which they really happened."""
-        rng = random.Random(0)
-        return {
-            one.name
-            for one in self.scenarios
-            if not is_decided(one, rng, self.length, self.intervals, self.origin, self.begun)
-        }
+        return {one.name for one in self.scenarios if not is_decided(one, self.run)}
+
+    def without(self, names: set[str]) -> Played:
+        """The same without some of the scenarios."""
+        kept = [one for one in self.scenarios if one.name not in names]
+        notices = [notice for notice in self.notices if _scenario(notice.receiver) not in names]
+        return replace(self, scenarios=kept, notices=notices)
 
     def differences(self) -> dict[str, str]:
         """Scenario -> where the two sides differ first."""
         mine, theirs = _by_group(self.ours()), _by_group(self.notices)
         found: dict[str, str] = {}
         for key in sorted(mine.keys() | theirs.keys()):
-            why = _difference(mine.get(key, []), theirs.get(key, []), self.length)
+            why = _difference(mine.get(key, []), theirs.get(key, []), self.run.length)
             if why:
                 found.setdefault(_scenario(key[0]), f"{key}: {why}")
         return found
@@ -78,18 +78,22 @@ def play(folder: Path, seed: int, names: Iterable[str], length: float, boundary:
     origin = time.time() + _LEAD
     if boundary:
         origin += (-origin - length / 2) % 60
-    intervals = _intervals(origin, length)
-    scenarios = [make(seed, name, length, intervals, origin) for name in names]
-    with running(folder, configuration(scenarios, intervals), receivers(scenarios)) as server:
+    wanted = list(names)
+    begun = time.time() + _STARTUP + _EACH * len(wanted) - origin
+    run = Run(origin, begun, length, _intervals(origin, length))
+    scenarios = [make(seed, name, run) for name in wanted]
+    with running(folder, configuration(scenarios, run.intervals), receivers(scenarios)) as server:
+        if not boundary:
+            origin = time.time() + 0.3
+        run = replace(run, origin=origin, begun=server.began - origin)
         done = _act(server, [action for scenario in scenarios for action in scenario.actions], origin)
         time.sleep(max(0.0, origin + length - time.time()))
         notices = server.notices(origin)
-        begun = server.began - origin
     by_scenario: dict[str, list[Action]] = defaultdict(list)
     for action in done:
         by_scenario[action.labels.get("scenario", "") or action.silence.split("-")[0]].append(action)
     happened = [replace(scenario, actions=by_scenario[scenario.name]) for scenario in scenarios]
-    return Played(origin, begun, length, intervals, happened, notices)
+    return Played(run, happened, notices)
 
 
 def _act(server: Alertmanager, actions: list[Action], origin: float) -> list[Action]:

@@ -10,13 +10,16 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.integration.alertmanager.decisions import Action, Notice, decided
+from tests.integration.alertmanager.decisions import Action, Notice, Run, decided
 
 #: How much earlier or later something may happen.
 MARGIN = 0.2
 _TRIES = 400
-_JITTERS = 6
+_JITTERS = 24
+#: Notifications without which a scenario says too little.
 _FEWEST = 3
+#: How exactly it is known beforehand when a server will have started.
+_START = 3.0
 _SEVERITIES = ("critical", "warning", "info")
 _SITES = ("north", "south")
 _ASSETS = ("pump-1", "pump-2", "fan-1")
@@ -43,12 +46,12 @@ class Scenario:
     actions: list[Action] = field(default_factory=list)
 
 
-def make(seed: int, name: str, length: float, intervals: list[dict[str, Any]], origin: float) -> Scenario:
-    """A scenario whose outcome does not hang on details. ``origin``: when it is to start, seconds since 1970."""
+def make(seed: int, name: str, run: Run) -> Scenario:
+    """A scenario whose outcome does not hang on details."""
     for attempt in range(_TRIES):
         rng = random.Random(f"{seed}/{name}/{attempt}")
-        scenario = _drawn(rng, name, length)
-        if scenario.actions and _is_robust(scenario, rng, length, intervals, origin):
+        scenario = _drawn(rng, name, run.length)
+        if scenario.actions and is_decided(scenario, run, _START):
             return scenario
     raise AssertionError(f"no scenario {name} of seed {seed} is robust")
 
@@ -67,23 +70,20 @@ def receivers(scenarios: list[Scenario]) -> dict[str, bool]:
     return {"nobody": False} | {name: hears for scenario in scenarios for name, hears in scenario.receivers.items()}
 
 
-def is_decided(
-    scenario: Scenario, rng: random.Random, until: float, intervals: list[dict[str, Any]], origin: float, begun: float
-) -> bool:
-    """Whether the scenario's outcome is the same if everything in it happened a little earlier or later."""
-    config, known = configuration([scenario], intervals), receivers([scenario])
-    first = decided(config, known, scenario.actions, until, origin, begun)
+def is_decided(scenario: Scenario, run: Run, within: float = MARGIN) -> bool:
+    """Whether the outcome is the same if everything in it happened a little earlier or later, and tells something.
+
+    ``within``: how exactly it is known when the routes were loaded.
+    """
+    rng = random.Random(scenario.name)
+    config, known = configuration([scenario], run.intervals), receivers([scenario])
+    first = decided(config, known, scenario.actions, run)
     for _ in range(_JITTERS):
-        moved = decided(config, known, _moved(scenario.actions, rng), until, origin, begun)
-        if not _alike(first, moved, until):
+        begun = run.begun + rng.choice((-within, 0.0, within))
+        moved = decided(config, known, _moved(scenario.actions, rng), replace(run, begun=begun))
+        if not _alike(first, moved, run.length):
             return False
     return len(first) >= _FEWEST
-
-
-def _is_robust(
-    scenario: Scenario, rng: random.Random, length: float, intervals: list[dict[str, Any]], origin: float
-) -> bool:
-    return is_decided(scenario, rng, length, intervals, origin, -1.0)
 
 
 def _moved(actions: list[Action], rng: random.Random) -> list[Action]:

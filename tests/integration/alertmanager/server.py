@@ -97,6 +97,13 @@ def _loaded(log: Path) -> float:
     raise AssertionError(f"no configuration was loaded: {log.read_text()}")
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """The other side is gone when its process ends: nothing to tell."""
+
+
 @contextmanager
 def _listening() -> Iterator[tuple[list[tuple[float, dict[str, Any]]], str]]:
     """Where webhooks are received, with the time of each."""
@@ -116,8 +123,7 @@ def _listening() -> Iterator[tuple[list[tuple[float, dict[str, Any]]], str]]:
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
+    with _Server(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:

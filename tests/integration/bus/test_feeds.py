@@ -61,8 +61,8 @@ async def test_keys_are_forgotten_after_ten_thousand_others(redis_bus: RedisBus)
 async def test_a_stream_that_was_deleted_begins_anew(redis_bus: RedisBus) -> None:
     await put(redis_bus, "a", "one", "two")
     await redis_bus._server.call("DEL", keys.feed("a"))
-    assert await put(redis_bus, "a", "one", "one") == [True, False]
-    assert await stored(redis_bus, "a") == [(1, "one")]
+    assert await put(redis_bus, "a", "one", "one", "two") == [True, False, True]
+    assert await stored(redis_bus, "a") == [(1, "one"), (2, "two")]
 
 
 async def test_numbers_go_on_when_all_entries_or_the_keys_are_gone(redis_bus: RedisBus) -> None:

@@ -1,6 +1,7 @@
 """A real SMTP server, as kind or as unkind as a test wants it, and certificates for it."""
 
 import asyncio
+import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
@@ -15,7 +16,10 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 
 class PostOffice:
-    """Takes mail. ``says``: mailbox -> answers to RCPT, one after the other, the last one for ever."""
+    """Takes mail, once it is ``opened``; until then its port takes no connection, and is nobody else's.
+
+    ``says``: mailbox -> answers to RCPT, one after the other, the last one for ever.
+    """
 
     def __init__(self) -> None:
         self.says: dict[str, list[str]] = {}
@@ -24,7 +28,10 @@ class PostOffice:
         self.taken: list[tuple[list[str], EmailMessage]] = []
         self.secure: list[bool] = []
         self.login = ("ann", "pa55word-canary")
-        self.port = 0
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.hangs_at_the_end = False
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -44,6 +51,11 @@ class PostOffice:
             self.taken.append((list(envelope.rcpt_tos), mail))
         return self.to_data
 
+    async def handle_QUIT(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if self.hangs_at_the_end:
+            await asyncio.Event().wait()
+        return "221 bye"
+
     def authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         # Not handled: the library says 535 itself.
         return AuthResult(success=(data.login.decode(), data.password.decode()) == self.login, handled=False)
@@ -55,10 +67,9 @@ class PostOffice:
 
 @asynccontextmanager
 async def opened(office: PostOffice, *, tls: ssl.SSLContext | None = None, **options: Any) -> AsyncIterator[PostOffice]:
-    """The office open on a free port of 127.0.0.1; with ``tls`` from the first byte on."""
+    """The office open on its port of 127.0.0.1; with ``tls`` from the first byte on."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(office, loop=loop, **options), "127.0.0.1", 0, ssl=tls)
-    office.port = server.sockets[0].getsockname()[1]
+    server = await loop.create_server(lambda: SMTP(office, loop=loop, **options), sock=office.socket, ssl=tls)
     try:
         yield office
     finally:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import anyio
 import pytest
+from anyio.abc import ByteStream
 
 from agents.notification.delivery.apprise import AppriseChannel
 from agents.notification.delivery.channel import Surroundings
 from contracts.errors import Refused, Unavailable
 from contracts.subscribers import AppriseSubscriber
-from tests.integration.delivery.receiver import hangs, plain, receiving
+from tests.integration.delivery.receiver import Request, plain, receiving, resets
 from tests.unit.notification.made import due
 
 #: Some of its hundred plugins use what Python is about to drop.
@@ -59,16 +60,32 @@ async def test_nobody_there(tmp_path: Path) -> None:
         await channel(f"json://ann:{SECRET}@127.0.0.1:{port}/", tmp_path).send(due())
 
 
-async def test_a_server_that_hangs_ends_by_our_limit_and_leaves_no_thread_behind(tmp_path: Path) -> None:
+async def test_a_server_that_hangs_is_left_alone_and_asked_no_more_until_it_lets_go(tmp_path: Path) -> None:
+    let_go = anyio.Event()
+
+    async def hangs(request: Request, stream: ByteStream) -> str:
+        await let_go.wait()
+        return await resets(request, stream)
+
     async with receiving() as receiver:
         receiver.answer = hangs
-        way = channel(f"json://127.0.0.1:{receiver.port}/", tmp_path, timeout=1.0)
-        with anyio.move_on_after(0.1) as scope:
+        way = channel(f"json://127.0.0.1:{receiver.port}/", tmp_path, timeout=100.0)
+        for number in (1, 2):
+            with anyio.move_on_after(30) as scope:
+                async with anyio.create_task_group() as group:
+                    group.start_soon(way.send, due())
+                    while len(receiver.taken) < number:  # noqa: ASYNC110 - the receiver only writes down
+                        await anyio.sleep(0.01)
+                    group.cancel_scope.cancel()
+            assert not scope.cancelled_caught
+        with pytest.raises(Unavailable, match="still hang"):
             await way.send(due())
-        assert scope.cancelled_caught
-        with anyio.fail_after(20):
-            while way._threads.borrowed_tokens:  # noqa: ASYNC110 - the library's thread tells nobody that it ended
+        let_go.set()
+        receiver.answer = plain(200)
+        with anyio.fail_after(30):
+            while way._under_way:  # noqa: ASYNC110 - the library's threads tell nobody that they end
                 await anyio.sleep(0.01)
+        assert await way.send(due()) == "done"
 
 
 @pytest.mark.parametrize("url", [f"nosuch://{SECRET}", f"json://{SECRET}:x:y:z@@", SECRET, "json://"])

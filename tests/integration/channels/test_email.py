@@ -1,15 +1,15 @@
 """Mail by a real SMTP server that is down, greylists, refuses half, hangs, and speaks TLS or does not."""
 
+import asyncio
 import json
-import socket
+import shutil
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
+import anyio
 import pytest
-from anyio import to_thread
 
 from agents.notification.delivery.channel import Surroundings
 from agents.notification.delivery.email import EmailChannel
@@ -18,6 +18,7 @@ from contracts.subscribers import EmailSubscriber
 from tests.integration.channels.mailing import PostOffice, certified, opened
 from tests.unit.notification.made import due
 
+needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make certificates")
 ANN, BOB, CLO, DAN = "ann@example.org", "bob@example.org", "clo@example.org", "dan@example.org"
 
 
@@ -132,33 +133,55 @@ async def test_a_mail_that_the_server_does_not_like(
 
 
 async def test_a_server_that_is_down_is_unavailable(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        with pytest.raises(Unavailable, match="takes no connection"):
-            await channel(taken.getsockname()[1], tmp_path).send(due())
+    office = PostOffice()
+    with office.socket, pytest.raises(Unavailable, match="takes no connection"):
+        await channel(office.port, tmp_path).send(due())
+
+
+@asynccontextmanager
+async def speaking(begin: bytes) -> AsyncIterator[tuple[int, anyio.Event, anyio.Event]]:
+    """A server that says this and then nothing; its port, whether somebody came, and whether that connection ended."""
+    came, ended = anyio.Event(), anyio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.set()
+        writer.write(begin)
+        while await reader.read(4096):
+            pass
+        writer.close()
+        ended.set()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1], came, ended
 
 
 @pytest.mark.parametrize("begin", [b"", b"220 hello\r\n", b"nonsense\r\n", b"421 too busy\r\n"])
 async def test_a_server_that_hangs_or_talks_nonsense(begin: bytes, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            with suppress(OSError):
-                client, _ = server.accept()
-                with client:
-                    client.sendall(begin)
-                    while client.recv(4096):
-                        pass
-
-        talking = Thread(target=serve, daemon=True)
-        talking.start()
+    async with speaking(begin) as (port, _, ended):
         with pytest.raises((Unavailable, RetryLater)):
-            await channel(server.getsockname()[1], tmp_path, timeout=0.5).send(due())
-        # It ends when the connection does: none is left open.
-        await to_thread.run_sync(talking.join, 10)
-        assert not talking.is_alive()
+            await channel(port, tmp_path, timeout=0.5).send(due())
+        # No connection is left open.
+        with anyio.fail_after(30):
+            await ended.wait()
 
 
+async def test_who_is_given_up_in_the_middle_leaves_no_connection_open(tmp_path: Path) -> None:
+    async with speaking(b"220 hello\r\n") as (port, came, ended), anyio.create_task_group() as group:
+        group.start_soon(channel(port, tmp_path, timeout=60.0).send, due())
+        with anyio.fail_after(30):
+            await came.wait()
+            group.cancel_scope.cancel()
+        with anyio.fail_after(30, shield=True):
+            await ended.wait()
+
+
+async def test_a_server_that_took_the_mail_and_then_hangs_has_taken_it(office: PostOffice, tmp_path: Path) -> None:
+    office.hangs_at_the_end = True
+    assert await channel(office.port, tmp_path, timeout=60.0).send(due()) == "250"
+    assert office.mailboxes() == [ANN]
+
+
+@needs_openssl
 async def test_starttls_with_a_private_authority(tmp_path: Path) -> None:
     authority, context = certified(tmp_path)
     async with opened(PostOffice(), tls_context=context, require_starttls=True) as office:
@@ -171,6 +194,7 @@ async def test_starttls_with_a_private_authority(tmp_path: Path) -> None:
             await channel(office.port, tmp_path, tls="starttls", tls_ca=authority, host="localhost").send(due())
 
 
+@needs_openssl
 async def test_tls_from_the_beginning(tmp_path: Path) -> None:
     authority, context = certified(tmp_path)
     async with opened(PostOffice(), tls=context) as office:
@@ -184,6 +208,7 @@ async def test_a_server_without_starttls_gets_nothing_in_the_clear(office: PostO
     assert office.taken == []
 
 
+@needs_openssl
 async def test_login_and_a_wrong_one_without_the_password_in_the_error(tmp_path: Path) -> None:
     authority, context = certified(tmp_path)
     office = PostOffice()

@@ -103,6 +103,17 @@ async def test_an_alert_of_its_own_is_acknowledged_with_its_owner(tmp_path: Path
     assert incidents.state == {"a1": "acknowledge", "a2": "resolve"}
 
 
+async def test_a_test_leaves_no_incident_open(tmp_path: Path) -> None:
+    incidents = Incidents()
+    async with receiving() as receiver:
+        receiver.answer = incidents
+        way = channel(receiver.url("/v2/enqueue"), tmp_path)
+        assert await way.send(due("only a test", key="t1", why="test")) == "202"
+        await way.close()
+    assert [event["event_action"] for event in incidents.events] == ["trigger", "resolve"]
+    assert incidents.state == {"t1": "resolve"}
+
+
 async def test_no_message_is_too_long_for_the_api(tmp_path: Path) -> None:
     incidents = Incidents()
     async with receiving() as receiver:

@@ -256,6 +256,19 @@ async def test_a_name_is_resolved_once_and_what_it_means_later_plays_no_part(tmp
     assert receiver.taken[0].headers["host"] == f"rebind.example:{receiver.port}"
 
 
+async def test_a_name_in_any_script_is_asked_for_and_named_in_ascii(tmp_path: Path) -> None:
+    asked = []
+
+    async def here(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return ["127.0.0.1"]
+
+    async with receiving() as receiver:
+        assert await sent(channel(receiver.url(host="bücher.example"), tmp_path, resolve=here)) == "200"
+    assert asked == ["xn--bcher-kva.example"]
+    assert receiver.taken[0].headers["host"] == f"xn--bcher-kva.example:{receiver.port}"
+
+
 async def test_one_private_address_among_public_ones_is_enough_to_refuse(tmp_path: Path) -> None:
     async def mixed(host: str, port: int) -> list[str]:
         return ["93.184.215.14", "10.0.0.1"]

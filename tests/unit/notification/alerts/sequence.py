@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from agents.notification.alerts import Alerts
+from agents.notification.alerts.alerts import In
 from agents.notification.alerts.state import AlertsState
 from contracts.alerting import AlertingSettings
-from contracts.events import AlertChanged, Event, NotificationDue, Signal, Signalled, TimePassed
+from contracts.events import AlertChanged, NotificationDue, Signal, Signalled, TimePassed
 from contracts.instants import SECOND
 
 #: 2023-11-14T22:13:20Z
@@ -53,13 +54,15 @@ class Scene:
         self.told: list[NotificationDue] = []
         self.changes: list[AlertChanged] = []
 
-    def feed(self, *events: Event) -> list[str]:
+    def feed(self, *events: In) -> list[str]:
         """Handle events; what alerts became by them."""
         before = len(self.changes)
         for event in events:
             for out in self.part.handle(event, self.state):
-                assert isinstance(out, AlertChanged | NotificationDue)
-                (self.changes if isinstance(out, AlertChanged) else self.told).append(out)  # type: ignore[arg-type] # each by its type
+                if isinstance(out, AlertChanged):
+                    self.changes.append(out)
+                else:
+                    self.told.append(out)
         return [change.change for change in self.changes[before:]]
 
     def pass_time(self, first: float, last: float, step: float = 1.0) -> list[str]:

@@ -71,6 +71,22 @@ def test_an_alert_that_flaps_stays_open_until_it_is_quiet() -> None:
     assert scene.feed(tick(676)) == ["resolved"]
 
 
+def test_what_comes_back_now_and_then_does_not_flap() -> None:
+    scene = opened(flap_after=2, flap_window=100, reopen_within=1_000)
+    seen = []
+    for n in range(1, 8):
+        seen += scene.feed(tick(200 * n), signalled(200 * n, over(f"o{n}", closes=f"f{n}"), signal(f"f{n + 1}")))
+    assert seen == ["resolved", "reopened"] * 7
+
+
+def test_being_told_twice_that_it_is_over_makes_it_quiet_no_later() -> None:
+    scene = opened(flap_after=1, flap_window=100)
+    seen = scene.feed(signalled(1, over("o1", closes="f1"), signal("f2"), over("o2", closes="f2")))
+    assert seen == ["resolved", "flapping"]
+    assert scene.feed(tick(90), signalled(90, over("o3", closes="f2")), tick(99)) == []
+    assert scene.feed(tick(100)) == ["resolved"]
+
+
 def test_an_alert_of_which_nothing_comes_ends_by_itself() -> None:
     scene = opened(resolve_after="1h")
     scene.feed(tick(1800), signalled(1800, signal("f2")))

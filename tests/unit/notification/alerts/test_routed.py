@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from contracts.events import AlertAcknowledged, AlertPushed, SubscriberNoted
+from contracts.events import AlertAcknowledged, AlertPushed, SilenceSet, SubscriberNoted
 from tests.unit.notification.alerts.sequence import Scene, at, over, signal, signalled, tick
 
 ROUTE: dict[str, Any] = {"receiver": "ann", "group_wait": "10s", "group_interval": "1m", "repeat_interval": "1h"}
@@ -57,6 +57,30 @@ def test_a_group_is_told_once_after_its_wait_and_when_it_ends() -> None:
     assert first.finding == "f0"
     assert last.subject == "[resolved] 3 resolved: m0: f0"
     assert {note.state for note in last.alerts} == {"resolved"}
+
+
+def test_what_ended_is_remembered_until_that_was_told() -> None:
+    one = scene(route={**ROUTE, "group_interval": "2h"})
+    one.feed(signalled(1, signal("f1")))
+    one.pass_time(2, 60)
+    one.feed(signalled(60, over("o1", closes="f1")))
+    one.pass_time(61, 7_300, 61)
+    assert [(m.why, [note.finding for note in m.alerts]) for m in one.told] == [("new", ["f1"]), ("resolved", ["f1"])]
+    one.pass_time(7_300, 9_500, 100)
+    assert one.state.alerts == {}
+
+
+def test_what_is_new_in_a_group_is_said_first() -> None:
+    one = scene(route={**ROUTE, "group_by": ["kind"]})
+    one.feed(signalled(1, signal("f1", severity="critical"), signal("f2", asset="fan")))
+    one.pass_time(2, 20)
+    one.feed(signalled(21, signal("f3", asset="mill")))
+    one.pass_time(22, 80)
+    first, second = one.told
+    assert first.subject == "[critical] 2 firing (kind=anomaly): pump: f1"
+    assert second.subject == "[warning] 1 new, 3 firing (kind=anomaly): mill: f3"
+    assert second.body.split("\n")[:2] == ["kind: anomaly", "New: 1; firing: 3; resolved: 0"]
+    assert [note.finding for note in second.alerts] == ["f1", "f2", "f3"]
 
 
 def test_without_a_clock_nothing_waits() -> None:
@@ -167,6 +191,14 @@ def test_a_subscriber_of_the_stream_is_told_while_it_wants_to(body: dict[str, An
     assert [m.subscriber for m in one.told] == ["hook"] * heard
 
 
+def test_a_subscriber_that_is_set_anew_is_active() -> None:
+    one = Scene()
+    spec = {"kind": "console", "events": ["all"]}
+    one.feed(tick(0), noted(0, "me", spec=spec), noted(1, "me", state="disabled"), noted(2, "me", spec=spec))
+    one.feed(signalled(3, signal("f1")))
+    assert [m.subscriber for m in one.told] == ["me"]
+
+
 def test_own_subscriptions_hear_each_change_as_far_as_they_want() -> None:
     people = {
         "all": {"kind": "console", "events": ["all"]},
@@ -182,6 +214,32 @@ def test_own_subscriptions_hear_each_change_as_far_as_they_want() -> None:
         ("all", "firing"), ("all", "firing"), ("worst", "firing"), ("all", "firing"), ("worst", "firing"),
         ("all", "resolved"),
     ]  # fmt: skip
+
+
+def silence(second: float, until: float) -> SilenceSet:
+    return SilenceSet.of(
+        cause=f"s{second}", time=at(second), asset="all", matchers=["asset=pump"], starts=at(second), ends=at(until),
+        by="ann",
+    )  # fmt: skip
+
+
+def test_own_subscriptions_hear_after_a_silence_of_what_began_under_it_and_lasts() -> None:
+    one = Scene(subscribers={"me": {"kind": "console", "events": ["all"]}})
+    one.feed(tick(0), silence(0, 60), signalled(1, signal("f1")), signalled(2, signal("f2", severity="critical")))
+    assert one.told == []
+    one.feed(tick(61))
+    assert [(m.status, m.body.split("\n")[0]) for m in one.told] == [("firing", "It was silenced until now.")]
+    one.feed(silence(62, 90), tick(91))
+    assert len(one.told) == 1, "nothing new"
+
+
+def test_own_subscriptions_hear_under_a_silence_of_the_end_of_what_they_heard_of_and_of_no_other() -> None:
+    one = Scene(subscribers={"me": {"kind": "console", "events": ["all"]}})
+    one.feed(tick(0), signalled(1, signal("f1")), silence(2, 600), tick(2))
+    one.feed(signalled(3, over("o1", closes="f1")))
+    assert [m.status for m in one.told] == ["firing", "resolved"]
+    one.feed(signalled(4, signal("f2")), signalled(5, over("o2", closes="f2")))
+    assert len(one.told) == 2
 
 
 def test_a_throttled_subscription_hears_of_an_alert_once_in_its_time_and_of_its_end() -> None:
@@ -206,3 +264,14 @@ def test_what_is_too_much_in_a_minute_comes_in_one_message_with_counts() -> None
     assert digest.alerts[0].severity == "critical"
     assert digest.body.startswith("96 messages in a minute were too many")
     assert len({m.key for m in one.told}) == 6
+    one.feed(
+        noted(130, "me", state="active"), tick(131), signalled(131, *(signal(f"g{n}", asset=f"n{n}") for n in range(9)))
+    )
+    assert len(one.told) == 6 + 5
+
+
+def test_a_summary_is_one_of_the_messages_of_its_minute() -> None:
+    one = Scene(subscribers={"me": {"kind": "console", "events": ["all"], "most_per_minute": 2}})
+    one.feed(tick(0), signalled(1, *(signal(f"f{n}", asset=f"m{n}") for n in range(3))), tick(60))
+    one.feed(signalled(61, *(signal(f"g{n}", asset=f"n{n}") for n in range(3))))
+    assert [m.why for m in one.told] == ["subscription", "subscription", "digest", "subscription"]

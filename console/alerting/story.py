@@ -1,0 +1,177 @@
+"""Everything about one alert: how it went, who was told, what the readings were, and what was like it before."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from agents.notification.alerts.alert import Alert
+from bus.news import News
+from bus.protocol import Place, Recorded
+from bus.scan import backwards, scan
+from contracts.events import (
+    AlertChanged,
+    AlertLabelled,
+    AnomalyDetected,
+    DriftDetected,
+    NotificationDue,
+    NotificationFailed,
+    NotificationSent,
+    ReadingsAccepted,
+)
+from contracts.identity import home_of, partition_of
+from contracts.instants import iso
+
+#: Readings of the partition before and behind the finding in which those of its series are looked for.
+_AROUND = 20_000
+#: Readings of the series that are shown before and behind the finding; of them so many points at most.
+_BEFORE, _BEHIND = 400, 200
+_POINTS = 200
+#: Of the latest changes of alerts so many are looked through.
+_LOOKED = 20_000
+_SIMILAR = 10
+
+
+async def story(recorded: Recorded, alert: Alert) -> dict[str, Any]:
+    """Its life and messages in the order of time, the curve around its first finding, and earlier ones like it."""
+    changes = await _changes(recorded)
+    life = [event for event in changes if event.alert == alert.id]
+    told = await _told(recorded, alert.id, since=min((event.time for event in life), default=0))
+    timeline = sorted([*map(_change, life), *told], key=lambda each: each["time"])
+    return {
+        "timeline": timeline,
+        "curve": await _curve(recorded, alert),
+        "similar": await _similar(recorded, changes, alert),
+    }
+
+
+async def _changes(recorded: Recorded) -> list[AlertChanged]:
+    """The latest changes of all alerts, oldest first."""
+    found: list[AlertChanged] = []
+    place = Place(AlertChanged.stream, home_of("signals", recorded.partitions))
+    async for each in backwards(recorded, place):
+        found += [event for event in reversed(each.events) if isinstance(event, AlertChanged)]
+        if len(found) >= _LOOKED:
+            break
+    return found[::-1]
+
+
+def _change(event: AlertChanged) -> dict[str, Any]:
+    said = [f"by {event.by}"] if event.by else []
+    return {
+        "time": iso(event.time),
+        "what": event.change,
+        "detail": " ".join([*said, event.note]).strip() or event.summary,
+    }
+
+
+async def _told(recorded: Recorded, alert: str, since: int) -> list[dict[str, Any]]:
+    """The messages that name it, each with how its delivery ended."""
+    home = home_of("signals", recorded.partitions)
+    messages: dict[str, NotificationDue] = {}
+    async for each in backwards(recorded, Place(NotificationDue.stream, home)):
+        for event in each.events:
+            if isinstance(event, NotificationDue) and any(note.alert == alert for note in event.alerts):
+                messages[event.key] = event
+        if each.events and isinstance(each.events[0], NotificationDue) and each.events[0].time < since:
+            break
+    ends = await _ends(recorded, home, messages, since)
+    return [
+        {
+            "time": iso(event.time),
+            "what": f"told {event.subscriber}",
+            "detail": f"{event.why}: {ends.get(key, 'on its way')}",
+        }
+        for key, event in messages.items()
+    ]
+
+
+async def _ends(recorded: Recorded, home: int, keys: Mapping[str, Any], since: int) -> dict[str, str]:
+    """Key -> how its delivery ended."""
+    found: dict[str, str] = {}
+    async for each in backwards(recorded, Place(NotificationSent.stream, home)):
+        for event in each.events:
+            if isinstance(event, NotificationSent) and event.key in keys:
+                found.setdefault(event.key, f"delivered {iso(event.time)}")
+            elif isinstance(event, NotificationFailed) and event.key in keys:
+                found.setdefault(event.key, f"given up: {event.error}")
+        if len(found) == len(keys) or (each.events and getattr(each.events[0], "time", since) < since):
+            break
+    return found
+
+
+async def _curve(recorded: Recorded, alert: Alert) -> dict[str, Any] | None:
+    """The readings around the first finding: of its series, or of the channel that has the largest share in it."""
+    partition = partition_of(alert.asset, recorded.partitions)
+    finding = await _finding(recorded, alert, partition)
+    if finding is None or finding.evidence.stream != ReadingsAccepted.stream:
+        return None
+    shares = finding.contributions if isinstance(finding, AnomalyDetected) else {}
+    channel = finding.channel or max(shares, key=lambda name: shares[name], default="")
+    times, values = await _readings(recorded, Place(ReadingsAccepted.stream, partition), finding, channel)
+    if not len(times):
+        return None
+    order = np.argsort(times, kind="stable")
+    middle = int(np.searchsorted(times[order], finding.time))
+    order = order[max(0, middle - _BEFORE) : middle + _BEHIND]
+    times, values = times[order], values[order]
+    return {"series": f"{alert.asset}/{channel}", "at": iso(finding.time), "points": _thinned(times, values)}
+
+
+async def _finding(recorded: Recorded, alert: Alert, partition: int) -> AnomalyDetected | DriftDetected | None:
+    stream = {"anomaly": AnomalyDetected.stream, "drift": DriftDetected.stream}.get(alert.kind)
+    if stream is None:
+        return None
+    async for each in backwards(recorded, Place(stream, partition)):
+        for event in each.events:
+            if isinstance(event, AnomalyDetected | DriftDetected) and event.id == alert.finding:
+                return event
+    return None
+
+
+async def _readings(
+    recorded: Recorded, place: Place, finding: AnomalyDetected | DriftDetected, channel: str
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Times (ns) and values of one series around a finding, in the order of the log."""
+    times, values = [np.zeros(0, np.int64)], [np.zeros(0)]
+    last = finding.evidence.last
+    first = max((await recorded.starts([place]))[place], last - _AROUND)
+    async for each in scan(recorded, place, first, min(last + _AROUND, (await recorded.ends([place]))[place])):
+        for event in each.events:
+            if isinstance(event, ReadingsAccepted):
+                mine = [s.asset == finding.asset and s.channel == channel for s in event.readings.series]
+                rows = np.array(mine)[event.readings.code]
+                times.append(event.readings.time[rows])
+                values.append(event.readings.value[rows])
+    return np.concatenate(times), np.concatenate(values)
+
+
+def _thinned(times: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> list[tuple[str, float]]:
+    """Few points that keep the lowest and the highest of each step, in the order of time."""
+    kept: list[int] = []
+    for step in np.array_split(np.arange(len(times)), min(len(times), _POINTS // 2)):
+        lowest, highest = step[np.argmin(values[step])], step[np.argmax(values[step])]
+        kept += sorted({int(lowest), int(highest)}, key=lambda row: int(times[row]))
+    return [(iso(int(times[row])), float(values[row])) for row in kept]
+
+
+async def _similar(recorded: Recorded, changes: list[AlertChanged], alert: Alert) -> list[dict[str, Any]]:
+    """Earlier alerts of the same trouble, then of the same kind at the same machine, the latest first."""
+    said = {
+        event.alert: event for event in await News([AlertLabelled]).read(recorded) if isinstance(event, AlertLabelled)
+    }
+    ended: dict[str, int] = {e.alert: e.time for e in changes if e.state == "resolved"}
+    opened = [e for e in changes if e.change == "opened" and e.alert != alert.id and e.kind == alert.kind]
+    near = [e for e in reversed(opened) if e.key == alert.key]
+    near += [e for e in reversed(opened) if e.key != alert.key and e.asset == alert.asset]
+    return [
+        {
+            "alert": event.alert,
+            "time": iso(event.began),
+            "summary": event.summary,
+            "lasted_s": round((ended[event.alert] - event.time) / 1e9, 1) if event.alert in ended else None,
+            "verdict": said[event.finding].verdict if event.finding in said else None,
+            "note": said[event.finding].note if event.finding in said else "",
+        }
+        for event in near[:_SIMILAR]
+    ]

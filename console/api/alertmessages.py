@@ -1,0 +1,199 @@
+"""What is sent to and fro about alerts, silences and subscribers."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from contracts.event import Severity
+from contracts.identity import NAME_LENGTH
+
+from .messages import Message
+
+
+def _printable(text: str) -> str:
+    # It is shown on terminals.
+    if not all(character.isprintable() or character == "\n" for character in text):
+        raise ValueError("holds control characters")
+    return text
+
+
+Who = Annotated[
+    str, Field(min_length=1, max_length=NAME_LENGTH, description="kept with it"), AfterValidator(_printable)
+]
+Said = Annotated[str, Field(max_length=2_000), AfterValidator(_printable)]
+Seconds = Annotated[float, Field(gt=0, le=31_536_000 * 10, allow_inf_nan=False)]
+Instant = Annotated[str, Field(max_length=40, description="ISO 8601 with a zone, as 2026-11-21T03:00:00Z")]
+Matchers = Annotated[
+    list[Annotated[str, Field(max_length=1_024)]],
+    Field(min_length=1, max_length=50, description='as asset="pump-1" or channel=~"temp.*"; all must match'),
+]
+
+
+class Noted(Message):
+    """Who does something, and why."""
+
+    by: Who = "api"
+    note: Said = ""
+
+
+class Acknowledged(Noted):
+    """Take care of an alert; without a time as long as it lasts."""
+
+    for_s: Seconds | None = None
+
+
+class Labelled(Noted):
+    """Whether an alert was right."""
+
+    verdict: Literal["true alarm", "false alarm"]
+
+
+class Silencing(Message):
+    """A silence. Give either ``ends`` or ``for_s``."""
+
+    matchers: Matchers
+    starts: Instant | None = Field(default=None, description="now, where it is not said")
+    ends: Instant | None = None
+    for_s: Seconds | None = None
+    by: Who = "api"
+    comment: Said = ""
+
+
+class Specified(Message):
+    """Settings of a subscriber, as under ``alerting.subscribers`` in the configuration, secrets included."""
+
+    spec: dict[str, Any]
+    by: Who = "api"
+
+
+class Subscribing(Specified):
+    """A new subscriber."""
+
+    name: Annotated[str, Field(min_length=1, max_length=NAME_LENGTH)]
+
+
+class Redelivering(Message):
+    """What is to be sent again; without keys everything that could not be delivered."""
+
+    keys: list[Annotated[str, Field(max_length=100)]] = Field(default_factory=list, max_length=1_000)
+    by: Who = "api"
+
+
+class Trying(Message):
+    """An alert that there might be."""
+
+    labels: dict[Annotated[str, Field(max_length=200)], Annotated[str, Field(max_length=1_000)]] = Field(max_length=100)
+    at: Instant | None = Field(default=None, description="now, where it is not said")
+
+
+class AlertRow(Message):
+    """An alert as it is now. Times are ISO 8601; ``began`` and ``last`` are its findings' own, others wall clock."""
+
+    id: str
+    key: str
+    kind: str
+    state: Literal["open", "acknowledged", "resolved"]
+    severity: Severity
+    silenced: bool
+    flapping: bool
+    asset: str
+    channel: str
+    labels: dict[str, str]
+    summary: str
+    detail: str
+    contributions: dict[str, float]
+    score: float
+    findings: int
+    finding: str = Field(description="id of the first finding, which `tocsin lineage` explains")
+    latest: str
+    bundle: str
+    owner: str
+    note: str
+    began: str
+    last: str
+    opened: str
+    heard: str
+    ended: str
+    until: str
+
+
+class AlertRows(Message):
+    """A page of alerts, the latest first."""
+
+    alerts: list[AlertRow]
+    count: int = Field(description="that fit, on all pages")
+    next: str = Field(description="value of `after` for the next page; empty: there is none")
+
+
+class SilenceRow(Message):
+    """A silence that has not ended."""
+
+    id: str
+    matchers: list[str]
+    starts: str
+    ends: str
+    active: bool
+    by: str
+    comment: str
+
+
+class SilenceRows(Message):
+    """All that have not ended."""
+
+    silences: list[SilenceRow]
+
+
+class SubscriberRow(Message):
+    """A subscriber, its state, and what became of its deliveries."""
+
+    name: str
+    kind: str
+    configured: bool = Field(description="it stands in the configuration, and can be changed only there")
+    state: Literal["active", "paused", "disabled"]
+    why: str
+    by: str
+    since: str
+    spec: dict[str, Any] = Field(description="its settings, without secrets")
+    sent: int
+    failed_tries: int
+    given_up: int
+    in_a_row: int
+    answer: str
+    error: str
+    last: str
+    latency_ms: float
+    secret: str = Field(default="", description="of a new webhook that came without: told this once")
+
+
+class SubscriberRows(Message):
+    """All of them, by name."""
+
+    subscribers: list[SubscriberRow]
+
+
+class Deliveries(Message):
+    """What became of deliveries, the latest first, and what is kept for a redelivery."""
+
+    deliveries: list[dict[str, Any]]
+    kept: list[dict[str, Any]]
+
+
+class Done(Message):
+    """It stands in the log."""
+
+    event: str = Field(description="id of the event")
+
+
+class Redelivered(Message):
+    """What is sent again."""
+
+    keys: list[str]
+
+
+class Tried(Message):
+    """Where an alert goes, and why."""
+
+    labels: dict[str, str]
+    at: str
+    nodes: list[dict[str, Any]] = Field(description="every route in order, and what became of it")
+    receivers: list[dict[str, Any]] = Field(description="who is told, when, in which group")

@@ -1,0 +1,71 @@
+"""Requests and answers as JSON, and every error as the refusal that it is to whoever asked."""
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import Response
+
+from agents.web.refusal import HEADERS, Refused, refusal
+from contracts.errors import ConfigError, NotFound, Unavailable
+from contracts.strictjson import loads
+
+from ..acting.subscribers import Impossible
+from .alertmessages import Noted
+
+M = TypeVar("M", bound=BaseModel)
+Handler = Callable[[Request], Awaitable[Response]]
+_SEE = "see /api/v1/openapi.json"
+
+
+def parsed(kind: type[M], body: bytes) -> M:
+    """The message in a body; an empty body is an empty message. Raises Refused."""
+    try:
+        return kind.model_validate(loads(body or b"{}"))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the request"
+        said = first["msg"].removeprefix("Value error, ")
+        raise Refused(422, f"{where[:200]}: {said}", _SEE, "bad request") from error
+    except ValueError as error:
+        raise Refused(400, f"the body is not JSON: {str(error)[:200]}", "send JSON in UTF-8", "bad request") from error
+
+
+def by_of(request: Request) -> str:
+    """Who acts, where a request has no body. Raises Refused."""
+    said = request.query_params.get("by")
+    return parsed(Noted, to_json({} if said is None else {"by": said})).by
+
+
+def answer(message: BaseModel, status: int = 200) -> Response:
+    """The message as JSON."""
+    return Response(message.model_dump_json(), status, media_type="application/json", headers=HEADERS)
+
+
+def down(error: Unavailable) -> Refused:
+    """What is said where a server or a file is not there."""
+    return Refused(503, str(error.args[0]), error.mend or "try again later", "store down")
+
+
+def answering(handler: Handler) -> Handler:
+    """Tell errors as what they are: not found, not possible, not there."""
+
+    @wraps(handler)
+    async def answered(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except Refused as refused:
+            return refusal(refused)
+        except NotFound as error:
+            return refusal(Refused(404, str(error.args[0])[:500], error.mend or _SEE, "not found"))
+        except Unavailable as error:
+            return refusal(down(error))
+        except ConfigError as error:
+            return refusal(Refused(409, "; ".join(error.problems)[:500], error.mend or "mend it", "configuration"))
+        except (Impossible, ValueError) as error:
+            return refusal(Refused(422, str(error)[:500], _SEE, "bad request"))
+
+    return answered

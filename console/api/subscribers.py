@@ -1,0 +1,176 @@
+"""``/api/v1/subscribers``."""
+
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from agents.web.body import Body
+from agents.web.refusal import Refused
+from bus.history import History
+from bus.protocol import Bus, Place
+from bus.scan import backwards
+from contracts.errors import NotFound
+from contracts.events import DeliveryAttempted, NotificationFailed, NotificationSent
+from contracts.instants import iso
+from contracts.rows import event_row
+from contracts.settings import Settings
+
+from ..acting import subscribers as acting
+from ..acting.actor import Actor
+from .alertmessages import (
+    Deliveries,
+    Done,
+    Noted,
+    Redelivered,
+    Redelivering,
+    Specified,
+    SubscriberRow,
+    SubscriberRows,
+    Subscribing,
+)  # fmt: skip
+from .answering import answer, answering, by_of, parsed
+
+_DELIVERIES = (NotificationSent, NotificationFailed, DeliveryAttempted)
+#: Shown at most, and looked through for them in each partition.
+_MOST, _SOUGHT = 100, 20_000
+
+
+class SubscribersApi:
+    """The routes."""
+
+    def __init__(self, bus: Bus, history: History, settings: Settings, body: Body) -> None:
+        self._bus, self._history, self._settings, self._body = bus, history, settings, body
+        self._known = acting.Subscribers(settings)
+        self._looking = anyio.Lock()
+
+    def routes(self) -> list[Route]:
+        """For the application."""
+        one = "/api/v1/subscribers/{name:str}"
+        return [
+            Route("/api/v1/subscribers", answering(self.listed), methods=["GET"]),
+            Route("/api/v1/subscribers", answering(self.made), methods=["POST"]),
+            Route(one, answering(self.one), methods=["GET"]),
+            Route(one, answering(self.changed), methods=["PUT"]),
+            Route(one, answering(self.removed), methods=["DELETE"]),
+            Route(f"{one}/pause", answering(self.paused), methods=["POST"]),
+            Route(f"{one}/resume", answering(self.resumed), methods=["POST"]),
+            Route(f"{one}/test", answering(self.tested), methods=["POST"]),
+            Route(f"{one}/deliveries", answering(self.deliveries), methods=["GET"]),
+            Route(f"{one}/redeliver", answering(self.redelivered), methods=["POST"]),
+        ]
+
+    async def listed(self, _: Request) -> Response:
+        """All of them."""
+        known = await self._fresh()
+        return answer(SubscriberRows(subscribers=[SubscriberRow(**row) for row in known.rows()]))
+
+    async def one(self, request: Request) -> Response:
+        """One of them."""
+        return answer(await self._row(request.path_params["name"]))
+
+    async def made(self, request: Request) -> Response:
+        """A new one."""
+        said = parsed(Subscribing, await self._body.read(request))
+        if said.name in (await self._fresh()).registry:
+            raise Refused(409, f"there is a subscriber {said.name!r}", "change it with PUT", "exists")
+        return await self._set(said.name, said, 201)
+
+    async def changed(self, request: Request) -> Response:
+        """It gets other settings."""
+        said = parsed(Specified, await self._body.read(request))
+        name = request.path_params["name"]
+        (await self._fresh()).registry.known(name)
+        return await self._set(name, said, 200)
+
+    async def removed(self, request: Request) -> Response:
+        """It is subscribed no more."""
+        actor = self._actor(by_of(request))
+        return answer(Done(event=(await acting.unsubscribe(actor, request.path_params["name"])).id))
+
+    async def paused(self, request: Request) -> Response:
+        """It is told nothing for a while."""
+        said = parsed(Noted, await self._body.read(request))
+        event = await acting.turn(self._actor(said.by), request.path_params["name"], "paused", said.note)
+        return answer(Done(event=event.id))
+
+    async def resumed(self, request: Request) -> Response:
+        """It is told again."""
+        said = parsed(Noted, await self._body.read(request))
+        event = await acting.turn(self._actor(said.by), request.path_params["name"], "active", said.note)
+        return answer(Done(event=event.id))
+
+    async def tested(self, request: Request) -> Response:
+        """It is sent a message that says it is a test."""
+        said = parsed(Noted, await self._body.read(request))
+        event = await acting.test(self._actor(said.by), request.path_params["name"])
+        return answer(Done(event=event.id), 202)
+
+    async def deliveries(self, request: Request) -> Response:
+        """What became of what was sent to it."""
+        name = request.path_params["name"]
+        (await self._fresh()).registry.known(name)
+        found = [event for number in range(self._bus.partitions) for event in await self._latest(number, name)]
+        found.sort(key=lambda event: -event.time)
+        try:
+            kept = await acting.kept(self._history, self._settings, name)
+        except NotFound:
+            kept = []
+        rows = [
+            {"key": each.message.key, "time": iso(each.message.time), "subject": each.message.subject,
+             "letter": each.letter.about.id, "reason": each.letter.about.reason}
+            for each in kept[:_MOST]
+        ]  # fmt: skip
+        return answer(Deliveries(deliveries=[event_row(event) for event in found[:_MOST]], kept=rows))
+
+    async def redelivered(self, request: Request) -> Response:
+        """What could not be delivered is sent again."""
+        said = parsed(Redelivering, await self._body.read(request))
+        name = request.path_params["name"]
+        (await self._fresh()).registry.known(name)
+        keys = await acting.redeliver(self._actor(said.by), self._history, name, frozenset(said.keys))
+        return answer(Redelivered(keys=keys))
+
+    # ---------------------------------------------------------------- in common
+
+    async def _fresh(self) -> acting.Subscribers:
+        async with self._looking:
+            await self._known.refresh(self._history)
+            return self._known
+
+    async def _row(self, name: str, secret: str = "") -> SubscriberRow:
+        known = await self._fresh()
+        return SubscriberRow(**known.row(known.registry.known(name)), secret=secret)
+
+    async def _set(self, name: str, said: Specified, status: int) -> Response:
+        _from_afar(said.spec)
+        _, secret = await acting.subscribe(self._actor(said.by), name, said.spec)
+        return answer(await self._row(name, secret), status)
+
+    async def _latest(self, partition: int, name: str) -> list[Any]:
+        found: list[Any] = []
+        seen = 0
+        async for each in backwards(self._history, Place(NotificationSent.stream, partition)):
+            found += [e for e in reversed(each.events) if isinstance(e, _DELIVERIES) and e.subscriber == name]
+            seen += len(each.events)
+            if len(found) >= _MOST or seen >= _SOUGHT:
+                break
+        return found
+
+    def _actor(self, by: str) -> Actor:
+        return Actor(self._bus, self._settings, by)
+
+
+def _from_afar(spec: Mapping[str, Any]) -> None:
+    """What only whoever configures this machine may say: where it may reach into its own network, and its files."""
+    held = [name for name in ("allow_private", "tls_ca") if spec.get(name)]
+    path = PurePath(str(spec.get("path", "")))
+    if path.is_absolute() or ".." in path.parts:
+        held.append("path")
+    if held:
+        mend = "make it with `tocsin subscribers`, or in the configuration"
+        raise Refused(403, f"{held[0]} cannot be set from here", mend, "not from here")

@@ -1,0 +1,1 @@
+"""Subscribers at the command line: who is told, and what became of it."""
