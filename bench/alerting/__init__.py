@@ -1,0 +1,1 @@
+"""Alerts measured from the reading to the receiver, beside Prometheus with Alertmanager."""
