@@ -102,6 +102,9 @@ class Processor(Part, Generic[In, Out, State], ABC):
     most_readings: ClassVar[int] = 1 << 16
     """Readings that are handed over at once. A process that takes longer than ``bus.hang_s`` for so many is ended."""
 
+    most_events: ClassVar[int] = 1 << 20
+    """Events that are handled between two commits: fewer where each of them may lead to very many."""
+
     @abstractmethod
     def start(self) -> State:
         """The state before the first event: a dataclass as ``agents.state`` can save it."""
@@ -169,20 +172,15 @@ class Sink(Part, Generic[In], ABC):
     concurrency: ClassVar[int] = 8
     """How many deliveries may be under way at once; 1 also keeps the order in which events are handed over."""
     ordered: ClassVar[bool] = False
-    """Whether one destination gets its events in the order of the log, retries and restarts included.
-
-    An event that fails then holds up those behind it for the same destination, and one process works at a time.
-    """
+    """Whether each destination gets its events in the order of the log, whatever fails; one process works at a time."""
     lives: ClassVar[int] = 3
     """How many processes may end during a delivery before it is taken for the cause, and given up."""
 
     async def begin(self, recorded: Recorded, bus: Bus, clock: Clock) -> None:
         """Called before the first delivery: for those that need to know what the log says."""
-        return
 
     async def end(self) -> None:
         """Called after the last delivery: for those that hold connections."""
-        return
 
     def wants(self, event: In) -> bool:
         """Whether the event is for this sink at all; others are passed by without a receipt."""

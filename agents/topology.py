@@ -186,13 +186,16 @@ def _misrouted(settings: Settings, file: YamlFile) -> list[str]:
     """What is wrong with the routes of alerts, each with file and line."""
     if not settings.alerting.on:
         return []
+    from .notification.delivery.checking import problem
     from .notification.routing.routing import Routing
 
+    told = settings.alerting.subscribers.items()
+    wrong = [f"alerting.subscribers.{name}.{text}" for name, one in told if (text := problem(one))]
     try:
         Routing.of(settings.alerting, settings.data_dir)
     except ConfigError as error:
-        return [f"{file.place(_steps(problem.partition(': ')[0]))}: {problem}" for problem in error.problems]
-    return []
+        wrong += error.problems
+    return [f"{file.place(_steps(text.partition(': ')[0]))}: {text}" for text in wrong]
 
 
 def _steps(path: str) -> tuple[str, ...]:

@@ -21,6 +21,8 @@ BENCHES: tuple[tuple[str, tuple[str, ...], bool], ...] = (
     ("bench.calibration", (), False),
     ("bench.nab", (), True),
     ("bench.skab", (), True),
+    ("bench.drift_agent", ("--cases", "50"), False),
+    ("bench.drift_shared", (), True),
 )
 
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0, "y": 31_536_000.0}
-_PART = re.compile(r"(\d+)(ms|[smhdwy])")
-_WHOLE = re.compile(r"(?:\d+(?:ms|[smhdwy]))+")
+_PART = re.compile(r"(\d+)(ms|[smhdwy])", re.ASCII)
+_WHOLE = re.compile(r"(?:\d+(?:ms|[smhdwy]))+", re.ASCII)
 _MOST_TEXT = 64
 
 

@@ -11,11 +11,13 @@ from .sections import Section
 
 
 class Route(Section):
-    """A node of the tree. What a node does not say it has from the one above."""
+    """A node of the tree. What a node does not say it has from the one above, but for its time intervals."""
 
     receiver: str = ""
     matchers: tuple[str, ...] = Field(default=(), description='as severity="critical"; all must match')
-    group_by: tuple[str, ...] | None = Field(default=None, description='labels; ["..."]: every alert by itself')
+    group_by: tuple[str, ...] | None = Field(
+        default=None, description='labels; ["..."]: every alert by itself; empty: as above'
+    )
     group_wait: Duration | None = None
     group_interval: Duration | None = None
     repeat_interval: Duration | None = None

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,8 +40,7 @@ async def running_api(bus: Bus, settings: Settings | None = None, **api: Any) ->
         async with anyio.create_task_group() as group:
             group.start_soon(serving.serve, [listener])
             try:
-                while not serving.started:
-                    await anyio.sleep(0.005)
+                await until(lambda: serving.started)
                 yield RunningApi(listener.getsockname()[1], application, serving)
             finally:
                 application.hub.close("the test ends")
@@ -65,13 +64,20 @@ class Client:
     async def __aenter__(self) -> "Client":
         self._text = b""
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 22)
+        try:
+            await self._ask()
+        except BaseException:
+            self.cut()
+            raise
+        return self
+
+    async def _ask(self) -> None:
         headers = {"Host": "localhost", **self.headers} | ({"Last-Event-ID": self.last} if self.last else {})
         lines = [f"GET /api/v1/events{self.query} HTTP/1.1", *(f"{name}: {text}" for name, text in headers.items())]
         self._writer.write("\r\n".join([*lines, "", ""]).encode())
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         self.status = int(head[0].split()[1])
         self.answer = {name.lower(): text for name, _, text in (line.partition(": ") for line in head[1:-2])}
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         self.cut()
@@ -80,6 +86,7 @@ class Client:
         """Drop the connection, as a network does."""
         if self._writer is not None:
             self._writer.transport.abort()
+            self._writer.close()
 
     async def block(self) -> dict[str, str]:
         """The next block between two empty lines; ``id`` is kept as a browser keeps it."""
@@ -120,3 +127,9 @@ def alerts(first: int, count: int, asset: str = "pump-1", **fields: Any) -> list
 async def put(bus: Bus, events: Sequence[Event], partition: int = 0) -> int:
     """Append to the log; returns the last ordinal."""
     return await bus.append(Place(events[0].stream, partition), list(encode(events, "test")))
+
+
+async def until(what: Callable[[], bool]) -> None:
+    """Wait for something that happens elsewhere in this loop; the test's own time limit ends it."""
+    while not what():  # noqa: ASYNC110 - what is waited for has no event
+        await anyio.sleep(0.01)

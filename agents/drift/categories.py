@@ -165,13 +165,13 @@ class CategoryWatch:
         met, first = np.unique(rows[new], return_index=True)
         kept.first[met] = codes[new[first]]
         plain = (codes == kept.first[rows]) & (kept.slot[rows] < 0)
-        mixed = np.unique(rows[~plain]).tolist()
+        mixed = [] if plain.all() else np.unique(rows[~plain]).tolist()
         for row in mixed:
             at = np.flatnonzero(rows == row)
             test = _test(values.get(row, ()), _per_reading(rate, float(cadence[row])))
             yield from self._follow(kept, row, test, codes[at], at)
         simple = ~np.isin(rows, mixed) if mixed else slice(None)
-        np.add.at(kept.seen, rows[simple], 1)
+        kept.seen += np.bincount(rows[simple], minlength=len(kept.seen))
 
     def codes_of(self, name: str) -> tuple[float, ...]:
         """The codes of a series; none where its values are no categories."""

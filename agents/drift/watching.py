@@ -54,16 +54,16 @@ class Watching:
         first = np.flatnonzero(number == 0)
         watched.origin[fed.rows[first]], watched.begun[fed.rows[first]] = fed.ordinals[first], fed.times[first]
         learned = tuple(self._learn(watched, fed, number, identity, rate, holes=holes))
-        steps = _steps(watched, fed, number)
+        steps = steps_since(watched, fed, number)
         # None while a reference is learned: it is filled when it is complete.
         tested = (number > 0) & (number >= watched.need[fed.rows]) & watched.adopted[fed.rows]
         if holes and (tested & (steps > 0)).any():
             whole, place = self._filled(watched, fed, steps, tested)
+            number = watched.seen[whole.rows] + ranks(whole.rows) if len(whole.rows) > len(place) else number
         else:
             whole, place = fed, np.arange(len(number))
         rows = whole.rows
-        number = watched.seen[rows] + ranks(rows)
-        np.add.at(watched.seen, rows, 1)
+        watched.seen += np.bincount(rows, minlength=len(watched.seen))
         live = (number >= watched.need[rows]) & watched.adopted[rows]
         at = np.flatnonzero(live)
         alarms = self.test.update_batch(watched.test, rows[at], whole.times[at], whole.values[at])
@@ -125,7 +125,7 @@ class Watching:
         self.test.tolerate(watched.test, rows, watched.cadence[rows], rate)
 
 
-def _steps(watched: Watched, fed: Fed, number: Ints) -> Ints:
+def steps_since(watched: Watched, fed: Fed, number: Ints) -> Ints:
     """Time since the newest reading before, of the same series, int64[n] ns: 0 for its first, below 0 for late ones.
 
     Remembers the newest.

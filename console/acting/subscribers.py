@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 
 from agents.notification.alerts.present import configured
+from agents.notification.delivery.checking import problem
 from agents.notification.delivery.counting import KINDS as COUNTED
 from agents.notification.delivery.counting import Counting, Counts
 from agents.notification.delivery.outbox import Kept, outbox
@@ -181,6 +182,8 @@ def _checked(spec: dict[str, Any]) -> Subscriber:
         raise Impossible(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
     except ValueError as error:
         raise Impossible(f"matchers: {error}") from error
+    if wrong := problem(found):
+        raise Impossible(wrong)
     return found
 
 

@@ -1,5 +1,6 @@
 """``/api/v1/alerts``, ``/api/v1/silences`` and ``/api/v1/routes/test``."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
@@ -11,7 +12,7 @@ from agents.clock import Clock
 from agents.notification.alerts.alert import RANK, Alert
 from agents.notification.alerts.present import present
 from agents.notification.alerts.state import AlertsState
-from agents.notification.routing.matching import matches, parse_all
+from agents.notification.routing.matching import Matcher, matches, parse_all
 from agents.notification.routing.routing import Routing
 from agents.web.body import Body
 from agents.web.refusal import Refused
@@ -78,17 +79,10 @@ class AlertsApi:
         least = RANK.get(query.get("severity", "info"))
         if least is None or set(states) - {"open", "acknowledged", "resolved"}:
             raise Refused(422, "no such state or severity", "see /api/v1/openapi.json", "bad request")
-        matchers = parse_all(query.getlist("match"))
         most = _number(query.get("limit", str(_PAGE)))
-        state = await self._present()
-        fitting = [
-            alert
-            for alert in map(state.alert, list(state.alerts))
-            if (not states or alert.state in states)
-            and RANK[alert.severity] >= least
-            and (not matchers or matches(matchers, alert.labels))
-        ]
-        fitting.sort(key=_order)
+        wanted = _Wanted(frozenset(states), least, parse_all(query.getlist("match")))
+        # Tens of thousands take a while, and others live on this loop as well.
+        fitting = await anyio.to_thread.run_sync(wanted.among, await self._present())
         rest = [alert for alert in fitting if _order(alert) > _cursor(query["after"])] if "after" in query else fitting
         page = rest[:most]
         after = f"{page[-1].opened}-{page[-1].id}" if len(rest) > most else ""
@@ -178,6 +172,27 @@ class AlertsApi:
         # Whoever asks next sees it.
         self._state = None
         return answer(Done(event=event.id), status)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """Which alerts are asked for."""
+
+    states: frozenset[str]
+    least: int
+    matchers: tuple[Matcher, ...]
+
+    def among(self, state: AlertsState) -> list[Alert]:
+        """Those that fit, the latest first."""
+        found = [alert for alert in map(state.alert, list(state.alerts)) if self._fits(alert)]
+        return sorted(found, key=_order)
+
+    def _fits(self, alert: Alert) -> bool:
+        return (
+            (not self.states or alert.state in self.states)
+            and RANK[alert.severity] >= self.least
+            and (not self.matchers or matches(self.matchers, alert.labels))
+        )
 
 
 def _order(alert: Alert) -> tuple[int, str]:

@@ -121,20 +121,23 @@ class Application:
 
     def app(self) -> ASGIApp:
         """The application."""
+        routes = self.routes()
+        return Guard(Starlette(routes=routes, exception_handlers={HTTPException: _not_here}), self.settings.api)
+
+    def routes(self) -> list[BaseRoute]:
+        """Everything that is answered."""
         limits = self.settings.api
         body = Body(limits.max_body_bytes, limits.max_body_bytes, limits.body_timeout_s)
         cache = cache_of(self.settings.data_dir, self.settings.models)
-        predict = Predict(Catalog(self.bus), cache, body, limits.models)
-        routes: list[BaseRoute] = [
+        return [
             Route("/api/v1/openapi.json", _described, methods=["GET"]),
             Route("/api/v1/asyncapi.json", self._told, methods=["GET"]),
             Route("/api/v1/events", EventSource(self.hub, limits.subscribers), methods=["GET"]),
             WebSocketRoute("/api/v1/events/ws", EventSocket(self.hub, limits.subscribers).serve),
-            *predict.routes(),
+            *Predict(Catalog(self.bus), cache, body, limits.models).routes(),
             *AlertsApi(self.bus, self.settings, body).routes(),
             *SubscribersApi(self.bus, self.history, self.settings, body).routes(),
         ]
-        return Guard(Starlette(routes=routes, exception_handlers={HTTPException: _not_here}), limits)
 
     async def _told(self, _: Request) -> Response:
         return JSONResponse(asyncapi(self.settings.api), headers=HEADERS)

@@ -44,13 +44,15 @@ RECORDS = 15  # the column that ranking finishes
 DEPENDENCE = slice(23, 27)
 LEVELS = 16  # of the previous rank, for the dependence bets
 _KAPPA = (0.55, -0.5)
-# By family: location, scale, tail, shape, dependence; found by simulation (docs/decisions/0006-drift.md).
+# By family: location, scale, tail, shape, dependence. A bet's price is log(1 / weight) over what it gains per reading:
+# so the small changes have most of the weight, and those found in a few readings next to none
+# (docs/decisions/0029-what-drift-tests-reach.md).
 _WEIGHTS = (
-    *(0.025, 0.025, 0.175, 0.175, 0.028, 0.028, 0.072, 0.072, 0.004, 0.004),
-    *(0.078, 0.122, 0.012, 0.018, 0.012),
-    *(0.044, 0.011, 0.005, 0.005),
-    *(0.003, 0.003, 0.003, 0.003),
-    *(0.029, 0.008, 0.005, 0.003),
+    *(0.030, 0.030, 0.182, 0.182, 0.008, 0.008, 0.086, 0.086, 0.003, 0.003),
+    *(0.105, 0.145, 0.005, 0.012, 0.004),
+    *(0.060, 0.004, 0.003, 0.003),
+    *(0.002, 0.002, 0.002, 0.002),
+    *(0.018, 0.004, 0.003, 0.003),
 )
 WEIGHTS = np.array(_WEIGHTS) / sum(_WEIGHTS)
 # Where readings follow each other, a shift shows in the innovations by a step of itself while all else shows as
@@ -85,6 +87,10 @@ class Book:
     level_of_cell: I64
     score: F64
     width: F64
+
+    def shape_of(self, table: int) -> str:
+        """The law whose bets begin at row ``table`` of the tables."""
+        return SHAPES[table // self.cells // len(STEPS)]
 
     def step_of(self, table: int) -> float:
         """The step of the bets that begin at row ``table`` of the tables."""
@@ -176,6 +182,14 @@ def _law(shape: str) -> _Law:
         law = {"normal": stats.norm(), "uniform": stats.uniform(-1, 2)}[name]
     sd = float(law.std()) if name != "t2" else float(law.ppf(0.84))
     return _Law(law=law, mirrored=shape.endswith("-"), mean=float(law.mean()), sd=sd)
+
+
+@cache
+def quantiles(shape: str) -> tuple[F64, F64]:
+    """Points of a law in every cell, in its standard deviations, and its density there; float64[cells, points]."""
+    law = _law(shape)
+    x = law.quantile(_points(_edges()))
+    return x, np.maximum(law.density(x), 1e-300)
 
 
 def closest_shape(z: F64) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .covered import Covered
-from .reference import STATES, Reference
+from .reference import EDGES, STATES, Reference
 from .words import I64
 
 PREFIX = "reference/"
@@ -37,6 +37,8 @@ def pack(references: Mapping[str, Bound]) -> dict[str, NDArray[Any]]:
     }
     for field in fields(Reference):
         rows = [getattr(each, field.name) for each in chosen]
+        if field.name == "steps" and not np.any(rows):  # as before steps of the day were known
+            continue
         if field.name == "first":  # one more than there are operating states
             rows = [np.pad(row, (0, STATES + 1 - len(row)), constant_values=-1) for row in rows]
         out[PREFIX + field.name] = np.stack(rows) if field.type not in (int, float) else np.array(rows, field.type)
@@ -53,7 +55,8 @@ def unpack(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Bound]:
     try:
         names = arrays[NAMES].tobytes().decode().splitlines()
         times: I64 = arrays[_TIMES]
-        kept = {field.name: arrays[PREFIX + field.name] for field in fields(Reference)}
+        none = {f"{PREFIX}steps": np.zeros((len(names), 2, EDGES))}
+        kept = {field.name: {**none, **arrays}[PREFIX + field.name] for field in fields(Reference)}
     except (KeyError, UnicodeDecodeError) as error:
         raise ValueError(f"drift references: {error} is missing or cannot be read") from error
     if {len(array) for array in (times, *kept.values())} != {len(names)}:

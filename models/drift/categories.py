@@ -14,8 +14,12 @@ from .words import F64, I64, Bools
 
 #: What is in none of the categories that were named.
 OTHER = "other"
-_SPACING = 16
-_STARTS = 32
+#: Readings between two starts.
+SPACING = 16
+#: So many starts are remembered.
+STARTS = 32
+#: Fewer readings are no reference.
+SMALLEST = 50
 #: So many readings in a row of a category that the reference never had are told whatever the evidence.
 NEW_RUN = 20
 _Z95 = 1.959963984540054
@@ -102,7 +106,7 @@ class CategoryTest:
             raise ValueError(f"false_alarms_per_sample {false_alarms_per_sample} is not between 0 and 1")
         self.categories = (*categories, *(() if OTHER in categories else (OTHER,)))
         self._number = {name: code for code, name in enumerate(self.categories)}
-        self._limit = log(1 / false_alarms_per_sample / _SPACING)
+        self._limit = log(1 / false_alarms_per_sample / SPACING)
 
     def codes(self, names: Sequence[str]) -> I64:
         """Names as numbers of categories, int64[n]."""
@@ -112,34 +116,38 @@ class CategoryTest:
     def fit(self, codes: I64) -> CategoryState:
         """Learn the reference (int64[n], oldest first). Raises ValueError on fewer than 50 readings."""
         codes = self._checked(codes)
-        if len(codes) < 50:
-            raise ValueError(f"a reference needs 50 readings, this one has {len(codes)}")
+        if len(codes) < SMALLEST:
+            raise ValueError(f"a reference needs {SMALLEST} readings, this one has {len(codes)}")
         k = len(self.categories)
         counts = np.zeros((k, k), np.int64)
         np.add.at(counts, (codes[:-1], codes[1:]), 1)
+        return self.learned(counts, int(codes[-1]))
+
+    def learned(self, counts: I64, last: int) -> CategoryState:
+        """A reference of which the transitions (int64[K, K]) were counted; ``last`` is the code it ended with."""
         price = sum(_mixture(row.tolist()) - _best(row.tolist()) for row in counts)
-        known = np.bincount(codes, minlength=k) > 0
-        return CategoryState(counts, price, np.zeros((0, k, k), np.int64), last=int(codes[-1]), known=known)
+        known = counts.sum(axis=0) + counts.sum(axis=1) > 0
+        return CategoryState(counts, price, np.zeros((0, *counts.shape), np.int64), last=last, known=known)
 
     def update(self, state: CategoryState, codes: I64) -> CategoryAlarm | None:
         """Take in readings (int64[n]); the first alarm, if any. The same however the stream is cut.
 
         After an alarm the stream is silent until ``rearm``.
         """
-        for at, code in enumerate(self._checked(codes).tolist()):
-            if state.alarmed:
-                return None
-            if state.seen % _SPACING == 0:
+        codes, at = self._checked(codes), 0
+        while at < len(codes) and not state.alarmed:
+            if state.seen % SPACING == 0:
                 _begin(state)
-            state.run = 0 if state.known[code] else state.run + 1 if state.last == code else 1
-            _advance(state, code)
-            # The largest term is taken out, so that no exponential overflows.
-            top = float(state.evidence.max())
-            total = top + log(float(np.exp(state.evidence - top).sum()))
-            if total >= self._limit or state.run >= NEW_RUN:
+            some = codes[at : at + SPACING - state.seen % SPACING]
+            trace, runs = _evidence(state, some), _runs(state, some)
+            over = np.flatnonzero((_total(trace) >= self._limit) | (runs >= NEW_RUN))
+            taken = int(over[0]) + 1 if len(over) else len(some)
+            _take(state, some[:taken], trace[:, taken - 1], int(runs[taken - 1]))
+            at += taken
+            if len(over):
                 state.alarmed = True
-                state.known[code] = True
-                return self._told(state, at, total)
+                state.known[state.last] = True
+                return self._told(state, at - 1, float(_total(trace)[taken - 1]))
         return None
 
     def rearm(self, state: CategoryState) -> None:
@@ -180,24 +188,56 @@ def _begin(state: CategoryState) -> None:
     state.counts = np.concatenate([state.counts, np.zeros((1, *state.reference.shape), np.int64)])
     state.evidence = np.append(state.evidence, state.price)
     state.begun = np.append(state.begun, state.seen)
-    if len(state.begun) > _STARTS:
+    if len(state.begun) > STARTS:
         ages = (state.seen - state.begun + 1).astype(np.float64)
         keep = np.ones(len(ages), bool)
         keep[1 + int((ages[:-2] / ages[2:]).argmin())] = False
         state.counts, state.evidence, state.begun = state.counts[keep], state.evidence[keep], state.begun[keep]
 
 
-def _advance(state: CategoryState, code: int) -> None:
-    """One reading: what the mixture gives it, over what the best chain of reference and present together gains."""
-    row, k = state.last, len(state.reference)
-    here = state.counts[:, row, :]
-    n, m = here.sum(axis=1), here[:, code]
-    both_n, both_m = n + state.reference[row].sum(), m + state.reference[row, code]
+def _evidence(state: CategoryState, codes: I64) -> F64:
+    """The log of each start's evidence after each reading (float64[starts, n]): the mixture's gain over the best chain.
+
+    Changes nothing; what came before within ``codes`` is counted too.
+    """
+    rows, k = np.append(state.last, codes[:-1]), len(state.reference)
+    earlier = (rows[:, None] == rows) & np.tri(len(codes), k=-1, dtype=bool)
+    n = state.counts.sum(axis=2)[:, rows] + earlier.sum(axis=1)
+    m = state.counts[:, rows, codes] + (earlier & (codes[:, None] == codes)).sum(axis=1)
+    both_n, both_m = n + state.reference.sum(axis=1)[rows], m + state.reference[rows, codes]
     gain = np.log((m + 1 / k) / (n + 1))
     best = (_power(both_m + 1) - _power(both_m)) - (_power(both_n + 1) - _power(both_n))
-    state.evidence = state.evidence + (gain - best)
-    state.counts[:, row, code] += 1
-    state.last, state.seen = code, state.seen + 1
+    # Accumulated, so that the order of the sums is that of the readings.
+    out: F64 = np.add.accumulate(np.column_stack([state.evidence, gain - best]), axis=1)[:, 1:]
+    return out
+
+
+def _total(trace: F64) -> F64:
+    """Log of the sum over all starts, float64[n]; the largest term is taken out, so that no exponential overflows."""
+    top = trace.max(axis=0)
+    # Accumulated: a library's sum may order by memory layout.
+    out: F64 = top + np.log(np.add.accumulate(np.exp(trace - top), axis=0)[-1])
+    return out
+
+
+def _runs(state: CategoryState, codes: I64) -> I64:
+    """How many readings in a row each one ends, of a category that the reference never had; 0 for others. int64[n]."""
+    out = np.zeros(len(codes), np.int64)
+    if not state.known[codes].all():
+        run, last = state.run, state.last
+        for i, code in enumerate(codes.tolist()):
+            run = 0 if state.known[code] else run + 1 if last == code else 1
+            out[i], last = run, code
+    return out
+
+
+def _take(state: CategoryState, codes: I64, evidence: F64, run: int) -> None:
+    """Remember readings."""
+    further = np.zeros_like(state.reference)
+    np.add.at(further, (np.append(state.last, codes[:-1]), codes), 1)
+    state.counts = state.counts + further
+    state.evidence, state.run = evidence.copy(), run
+    state.last, state.seen = int(codes[-1]), state.seen + len(codes)
 
 
 def _power(n: I64) -> F64:

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from .bets import Book
-from .laws import name
+from .laws import Named, Setting, name
 from .panel import TESTED, Hit
 from .state import State
 from .units import convert
 from .words import F64, I64, Finding
 
 Z95 = 1.96
+_RARE, _WIDE = 0.03, 5.0  # share of wild readings, and their standard deviations
+# Readings in which a change of unit or an offset is found; sd by which it moves them if one lies beyond the reference's
+# range, and if none does.
+_SUDDEN, _LARGE, _HUGE = 6, 3.0, 5.0
 _FAR = 2.5758  # scores beyond are those of 1 % of the reference
 
 
@@ -31,13 +35,14 @@ class _Effect:
 def explain(state: State, hit: Hit, book: Book) -> Finding:
     """The finding behind a hit. ``began`` counts readings of the series since it was adopted."""
     if hit.fault == "stuck" or (hit.fault == "repeat" and hit.run > 2):
-        told = _Effect("stuck", 0, 1.0, 1.0, 1.0, "share", hit.run)
+        told = _limited(state, hit) or _Effect("stuck", 0, 1.0, 1.0, 1.0, "share", hit.run)
     elif hit.fault == "missing":
         told = _missing(hit.recent)
     elif hit.fault == "repeat":
         told = _repeat(state, hit)
     else:
-        told = _jump(state, hit) or _drift(state, hit, book)
+        with np.errstate(over="ignore", invalid="ignore"):  # squares of readings beyond all measure
+            told = _jump(state, hit, book) or _drift(state, hit, book)
     weighed = hit.evidence[:TESTED] * state.weights[hit.row, :TESTED]
     return Finding(
         at=hit.at,
@@ -73,6 +78,22 @@ def _missing(recent: F64) -> _Effect:
 
 def _repeat(state: State, hit: Hit) -> _Effect:
     """Many equal readings, not in a row: clipping at a limit, or a sensor that sticks now and then."""
+    if clipped := _clipped(state, hit, 0):
+        return clipped
+    present = hit.recent[np.isfinite(hit.recent)]
+    values, counts = np.unique(present, return_counts=True)
+    repeated = np.isin(hit.recent, values[counts > 1])
+    n = len(hit.recent) - int(repeated.argmax())
+    return _Effect("stuck", 0, *_share(int(repeated.sum()), n), "share", n)
+
+
+def _limited(state: State, hit: Hit) -> _Effect | None:
+    """Equal readings in a row at a limit where others ended before; None where readings repeat by nature."""
+    return _clipped(state, hit, hit.run) if state.repeat_bet[hit.row].any() else None
+
+
+def _clipped(state: State, hit: Hit, run: int) -> _Effect | None:
+    """Readings that stop at a limit, more than ``run`` of them there; None if they do not."""
     present = hit.recent[np.isfinite(hit.recent)]
     values, counts = np.unique(present, return_counts=True)
     again = values[counts > 1]
@@ -82,16 +103,15 @@ def _repeat(state: State, hit: Hit) -> _Effect:
         # Readings from before the change may still lie beyond the limit; newer ones may not.
         since = present[int(np.flatnonzero(beyond).max(initial=-1)) + 1 :]
         at_end = limit > state.centre[hit.row, 1] if way > 0 else limit < state.centre[hit.row, 1]
-        if at_end and times >= 2 and int((since == limit).sum()) == times and times >= len(again):
+        all_since = int((since == limit).sum()) == times
+        if at_end and times >= max(2, run + 1) and all_since and times >= len(again):
             first = int(np.flatnonzero(hit.recent == limit)[0])
             n = len(hit.recent) - first
             return _Effect("clipping", way, *_share(times, n), "share", n)
-    repeated = np.isin(hit.recent, again)
-    n = len(hit.recent) - int(repeated.argmax())
-    return _Effect("stuck", 0, *_share(int(repeated.sum()), n), "share", n)
+    return None
 
 
-def _jump(state: State, hit: Hit) -> _Effect | None:
+def _jump(state: State, hit: Hit, book: Book) -> _Effect | None:
     """A leap out of the reference's range that stays: a known change of unit, or an offset."""
     lo, hi = state.range[hit.row, :2]
     tail = hit.recent[-4:]
@@ -105,13 +125,34 @@ def _jump(state: State, hit: Hit) -> _Effect | None:
     far = far[np.isfinite(far)]
     ago = len(tail) - int(out.argmax())
     mean, sd = state.raw[hit.row]
-    way = 1 if np.median(far) > state.centre[hit.row, 1] else -1
-    factor = convert(far, float(mean), float(sd))
-    if factor is not None:
-        return _Effect("unit", way, factor, factor, factor, "factor", ago)
-    shift = float(np.mean(far) - mean) / sd
-    half = Z95 / len(far) ** 0.5
-    return _Effect("jump", way, shift, shift - half, shift + half, "sd", ago)
+    factor, likely = convert(far, float(mean), float(sd))
+    if _wild(state, hit, far, ago, book) > likely - float(np.log(max(len(hit.past), 1))):
+        return None
+    return _offset(state, hit, far, ago, factor)
+
+
+def _wild(state: State, hit: Hit, far: F64, ago: int, book: Book) -> float:
+    """As ``convert``: how likely it is that a few wild readings came together, for what was seen before them."""
+    if len(hit.past) <= ago:
+        return -float("inf")
+    mean, sd = state.raw[hit.row]
+    before = _named(state, hit, hit.past[:-ago], book)
+    z = (far - mean) / sd
+    usual, wide = np.log(1 - _RARE) - z * z / 2, np.log(_RARE / _WIDE) - (z / _WIDE) ** 2 / 2
+    wild = float(np.logaddexp(usual, wide).sum())
+    return max(before.odds["tail"], before.odds["spread"]) + wild
+
+
+def _named(state: State, hit: Hit, past: I64, book: Book) -> Named:
+    row = hit.row
+    setting = Setting(
+        table=int(state.table[row]),
+        reach=float(state.reach[row]),
+        size=int(state.below[row, -1]),
+        follows=bool(state.order[row]),
+        limit=float(state.limit[row]),
+    )
+    return name(past, setting, book)
 
 
 def _leap(state: State, hit: Hit) -> _Effect:
@@ -123,8 +164,10 @@ def _leap(state: State, hit: Hit) -> _Effect:
 
 def _drift(state: State, hit: Hit, book: Book) -> _Effect:
     reach = float(state.reach[hit.row])
-    named = name(hit.past, int(state.table[hit.row]), reach, book)
+    named = _named(state, hit, hit.past, book)
     way, ago = named.direction, named.ago
+    if ago <= _SUDDEN and named.kind in {"mean", "spread"} and (sudden := _sudden(state, hit, ago)):
+        return sudden
     score = book.score[hit.past[-ago:]]
     n = len(score)
     if named.kind == "ramp":
@@ -146,6 +189,30 @@ def _drift(state: State, hit: Hit, book: Book) -> _Effect:
         half = Z95 / n**0.5
         return _Effect("dependence", way, rho, max(rho - half, -1.0), min(rho + half, 1.0), "rho", ago)
     return _Effect("shape", way, *_distance(hit.past[-ago:], book), "distance", ago)
+
+
+def _sudden(state: State, hit: Hit, ago: int) -> _Effect | None:
+    """A unit or an offset of which not enough readings lie beyond the reference's range; None for less than that."""
+    far = hit.recent[-ago:]
+    far = far[np.isfinite(far)]
+    mean, sd = (float(each) for each in state.raw[hit.row])
+    lo, hi = state.range[hit.row, :2]
+    size = abs(float(far.mean()) - mean) / sd if len(far) else 0.0
+    if size < _LARGE or (size < _HUGE and not ((far > hi) | (far < lo)).any()):
+        return None
+    factor, _ = convert(far, mean, sd)
+    return _offset(state, hit, far, ago, factor) if factor or size >= _HUGE else None
+
+
+def _offset(state: State, hit: Hit, far: F64, ago: int, factor: float | None) -> _Effect:
+    """What moved readings to ``far``: a unit of this factor, or an offset."""
+    mean, sd = state.raw[hit.row]
+    way = 1 if np.median(far) > state.centre[hit.row, 1] else -1
+    if factor is not None:
+        return _Effect("unit", way, factor, factor, factor, "factor", ago)
+    shift = float(np.mean(far) - mean) / sd
+    half = Z95 / len(far) ** 0.5
+    return _Effect("jump", way, shift, shift - half, shift + half, "sd", ago)
 
 
 def _slope(score: F64, ago: int) -> tuple[float, float, float]:

@@ -81,16 +81,16 @@ def _jumps(state: State, rows: Rows, values: F64, residual: F64) -> tuple[Bools,
     count too if they go on to push outwards, since an autoregression soon gets used to a new level. Two such
     readings in a row are a jump, or three of four where the reference is short or follows its own past.
     """
-    t = values.shape[1]
     lo, hi, edge_lo, edge_hi, push_lo, push_hi = (state.range[rows.at][:, i, None] for i in range(6))
     above, below = (values > hi) & (residual > push_hi), (values < lo) & (residual < push_lo)
-    new = np.stack([residual > edge_hi, residual < edge_lo, above, below], axis=1)
-    old = state.flags[rows.at]
-    if not new.any() and not old.any():
-        return np.zeros(values.shape, np.bool_), old
-    flags = np.concatenate([old, new], axis=2)
-    jump = np.zeros(values.shape, np.bool_)
-    short = (state.jump_needs[rows.at] > 2)[:, None]
+    signs = residual > edge_hi, residual < edge_lo, above, below
+    old, jump = state.flags[rows.at], np.zeros(values.shape, np.bool_)
+    flagged = np.logical_or.reduce(signs).any(axis=1) | old.reshape(len(old), -1).any(axis=1)
+    some = np.flatnonzero(flagged)
+    if not len(some):
+        return jump, old
+    flags = np.concatenate([old[some], np.stack([sign[some] for sign in signs], axis=1)], axis=2)
+    short = (state.jump_needs[rows.number[some]] > 2)[:, None]
     # The oldest flag that a verdict needs lies six readings back: four events, each near a leap.
     for leap, out in ((flags[:, 0], flags[:, 2]), (flags[:, 1], flags[:, 3])):
         near = leap.copy()
@@ -99,5 +99,7 @@ def _jumps(state: State, rows: Rows, values: F64, residual: F64) -> tuple[Bools,
         event = (leap | (out & near))[:, FLAGS - 3 :]
         last, before = event[:, 3:], event[:, 2:-1]
         three = last.astype(np.int64) + before + event[:, 1:-2] + event[:, :-3] >= 3
-        jump |= last & (three | (before & ~short))
-    return jump[:, :t], flags[:, :, -FLAGS:]
+        jump[some] |= last & (three | (before & ~short))
+    now = np.zeros_like(old)
+    now[some] = flags[:, :, -FLAGS:]
+    return jump, now

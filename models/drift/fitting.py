@@ -12,6 +12,7 @@ from .operating import Split, splits
 from .reference import CURVE, DAY_NS, LAGS, STATES, Reference
 from .regression import Model, curve, harmonics, regress
 from .residuals import residuals
+from .schedule import at_time, steps_of_day
 from .state import NEAR, empty, fill, make_room
 from .trust import trust
 from .volatility import fit_volatility, seasonal_swing
@@ -21,14 +22,19 @@ SMALLEST = 50
 # Weight of the evidence where volatility changes, where readings follow each other, where the reference settles how,
 # where there is a season, and where few were seen. What was estimated is known only roughly; these hold the measured
 # rate of false alarms with room to spare.
-_VOLATILE, _FOLLOWING, _SETTLED, _SEASONAL, _SHORT = 0.85, 0.8, 0.95, 0.95, 0.9
+_VOLATILE, _FOLLOWING, _SETTLED, _SEASONAL, _SHORT = 0.85, 0.8, 0.95, 0.9, 0.8
+# Where lags were wanted by a hair, as in one in a hundred short references of independent readings, they may be the
+# reference's own chance, and what they then do to the residuals goes on for ever. So nothing is bet on dependence.
+_DOUBTFUL = np.array([0.0 if name == "dependence" else 0.25 for name in FAMILY_NAMES])
 
 
 def learn(reference: F64, samples_per_day: float | None, times: I64 | None) -> Reference:
     """See ``DriftTest.fit``."""
     values, cadence, clock = _checked(reference, samples_per_day, times)
-    split, model = _choose(values, cadence, clock)
+    split, steps, model = _choose(values, cadence, clock)
     draft = _draft(values, cadence, split, model)
+    if steps is not None:
+        draft = replace(draft, steps=steps)
     error, state = _errors(draft, clock, values)
     scale = np.array([_sd(error[(state == s) & np.isfinite(error)]) for s in range(STATES)])
     draft = replace(draft, scales=scale)
@@ -39,7 +45,8 @@ def learn(reference: F64, samples_per_day: float | None, times: I64 | None) -> R
         error, state = _errors(draft, clock, values)
     draft = replace(draft, volatility=fit_volatility(error[np.isfinite(error)]))
     error, state = _errors(draft, clock, values)
-    return _finish(draft, error * model.leverage, state)
+    fitted = _finish(draft, error * model.leverage, state)
+    return replace(fitted, trust=fitted.trust * _DOUBTFUL) if model.doubtful else fitted
 
 
 def _checked(reference: F64, samples_per_day: float | None, times: I64 | None) -> tuple[F64, float, I64]:
@@ -62,11 +69,19 @@ def _checked(reference: F64, samples_per_day: float | None, times: I64 | None) -
     return values, cadence, clock
 
 
-def _choose(values: F64, cadence: float, clock: I64) -> tuple[Split, Model]:
-    """Operating states, season and autoregression together, by the Bayesian information criterion."""
-    waves = harmonics(clock, cadence, len(values))
-    candidates = [(s, regress(values - s.levels[s.state], waves, s.state)) for s in splits(values)]
-    return min(candidates, key=lambda c: c[0].bic + c[1].bic)
+def _choose(values: F64, cadence: float, clock: I64) -> tuple[Split, F64 | None, Model]:
+    """Operating states, steps of the day, season and autoregression together, by the Bayesian information criterion."""
+    waves, price = harmonics(clock, cadence, len(values)), float(np.log(len(values)))
+    found: list[tuple[float, Split, F64 | None, Model]] = []
+    for split in splits(values):
+        free = values - split.levels[split.state]
+        model = regress(free, waves, split.state)
+        found.append((split.bic + model.bic, split, None, model))
+        if (steps := steps_of_day(free, clock, cadence)) is not None:
+            model = regress(free - at_time(steps[None], clock[None])[0], waves, split.state)
+            edges = np.count_nonzero(steps[1])
+            found.append((split.bic + model.bic + 2 * edges * price, split, steps, model))
+    return min(found, key=lambda each: each[0])[1:]
 
 
 def _draft(values: F64, cadence: float, split: Split, model: Model) -> Reference:
@@ -153,8 +168,8 @@ def _margin(fitted: Reference) -> float:
     if fitted.volatility[1] > 0:
         return margin * _VOLATILE
     if fitted.lags.any():
-        return margin * (_SETTLED if fitted.settled else _FOLLOWING)
-    return margin * (_SEASONAL if fitted.season.any() else 1.0)
+        return margin * (_SETTLED if fitted.settled else _FOLLOWING) * (_FOLLOWING if fitted.steps.any() else 1.0)
+    return margin * (_SEASONAL if fitted.seasonal else 1.0)
 
 
 def _range(draft: Reference) -> tuple[float, float]:

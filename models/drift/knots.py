@@ -23,6 +23,7 @@ SPREAD = 4e6  # distance between the keys of two operating states
 FAR = 1e6  # residuals are clipped here
 # Row i has ones before place i.
 _BEFORE = np.tri(BLOCK, k=-1, dtype=np.uint16)
+_AHEAD = np.tri(BLOCKS, k=-1, dtype=np.uint16)
 _DENSE = 24  # readings of a series from which on summing all its classes is cheaper than a block for each
 
 
@@ -124,8 +125,11 @@ def counted_below(fine: NDArray[np.uint16], coarse: NDArray[np.uint16], rows: Ro
         return np.take_along_axis(total, cls, axis=1) - same, same
     block = cls // BLOCK
     # Counts of an epoch fit 16 bits, and so do their sums.
-    ahead = np.cumsum(coarse[rows.at], axis=1, dtype=np.uint16) - coarse[rows.at]
-    low: I64 = np.take_along_axis(ahead, block, axis=1).astype(np.int64)
+    if cls.shape[1] == 1:
+        low: I64 = np.einsum("ik,ik->i", coarse[rows.at], _AHEAD.take(block[:, 0], axis=0)).astype(np.int64)[:, None]
+    else:
+        ahead = np.cumsum(coarse[rows.at], axis=1, dtype=np.uint16) - coarse[rows.at]
+        low = np.take_along_axis(ahead, block, axis=1).astype(np.int64)
     mine = fine.reshape(-1, BLOCK).take(block + (rows.number * BLOCKS)[:, None], axis=0)
     low += np.einsum("ijk,ijk->ij", mine, _BEFORE.take(cls % BLOCK, axis=0))
     return low, same

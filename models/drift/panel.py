@@ -26,7 +26,7 @@ from .state import PAST, RECENT, State, forget
 from .words import F64, I64, Bools, Rows
 
 TESTED = 27  # columns of evidence that come from ranks; the faults' follow
-MISSING_SHARE, REPEAT_SHARE = 1 / 25, 1 / 100  # of the tolerated alarms
+MISSING_SHARE, REPEAT_SHARE = 1 / 50, 1 / 100  # of the tolerated alarms
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _test(state: State, rows: Rows, values: F64, found: Residuals, signs: faults
     trace = _run(state.evidence[rows.at], gains, ranks.tested)
     alarm = signs.stuck | signs.jump
     # Weights add up to 1 at most: where no bet comes near the limit, their mean does not either.
-    near = np.flatnonzero(~(trace.max(axis=(1, 2)) < 0.99 * state.limit[rows.at]))
+    near = np.flatnonzero(live & ~(trace.reshape(len(trace), -1).max(axis=1) < 0.99 * state.limit[rows.at]))
     if len(near):
         some, limit = trace[near], state.limit[rows.number[near]][:, None]
         over = _total(some, state.weights[rows.number[near]][:, None]) * (1 - MISSING_SHARE - REPEAT_SHARE) >= limit
@@ -146,7 +146,7 @@ def _hit(state: State, row: int, i: int, at: int, seen: _Seen) -> Hit:
     if not fault and _repeat(now, limit)[0, 0]:
         fault = "repeat"
     raw = np.concatenate([_ordered(state.recent[row], int(state.seen[row])), seen.values[i, : at + 1]])[-RECENT:]
-    mine = seen.ranks.cells[i, : at + 1][seen.ranks.tested[i, : at + 1]]
+    mine = seen.ranks.known[i, : at + 1][seen.ranks.tested[i, : at + 1]]
     past = np.concatenate([_ordered(state.past[row], int(state.tested[row])).astype(np.int64), mine])
     count, same = int(state.seen[row]) + at + 1, int(seen.signs.run[i, at])
     return Hit(row, at, fault, count, same, raw, past[-PAST:], seen.trace[i, at].copy())
@@ -164,9 +164,9 @@ def _count(state: State, rows: Rows, found: Residuals, ranks: Ranks, stop: I64) 
     i, j = np.nonzero(keep)
     owner, cls = rows.number[i], ranks.classes[i, j]
     if t == 1:
-        state.fine[owner, cls] += np.uint16(1)
-        state.coarse[owner, cls // BLOCK] += 1
-        state.tally[owner, found.state[i, j]] += ranks.tally[i, j]
+        state.fine.reshape(-1)[owner * state.fine.shape[1] + cls] += np.uint16(1)
+        state.coarse.reshape(-1)[owner * state.coarse.shape[1] + cls // BLOCK] += np.uint16(1)
+        state.tally.reshape(-1, 3)[owner * STATES + found.state[i, j]] += ranks.tally[i, j]
     else:
         # Along one axis: numpy is several times as fast there.
         np.add.at(state.fine.reshape(-1), owner * state.fine.shape[1] + cls, np.uint16(1))
@@ -175,7 +175,7 @@ def _count(state: State, rows: Rows, found: Residuals, ranks: Ranks, stop: I64) 
         for k in range(3):
             np.add.at(state.tally.reshape(-1), place + k, tally[:, k])
     ahead = np.cumsum(keep, axis=1)[i, j] - 1
-    state.past[owner, (state.tested[owner] + ahead) % PAST] = ranks.cells[i, j]
+    state.past[owner, (state.tested[owner] + ahead) % PAST] = ranks.known[i, j]
     state.tested[rows.at] += keep.sum(axis=1)
     state.epoch[rows.at] += keep.sum(axis=1)
 

@@ -22,13 +22,16 @@ RECORD_SHARE = 0.0035  # of readings beyond either end of the reference, once ta
 @dataclass(frozen=True)
 class Ranks:
     """For k series and t readings. ``tested``: bool[k, t], whether a rank was taken; ``classes``: int64[k, t], see
-    knots; ``cells``: int64[k, t], of the random rank; ``gains``: float64[k, t, BETS]; ``tally``: int32[k, t, 3], what
-    the reading adds to the counts of its operating state: one, whether above all the reference, whether below.
+    knots; ``cells``: int64[k, t], of the random rank; ``known``: int64[k, t], of the rank among the reference alone, by
+    which a change is named: an epoch that has changed dilutes its own ranks; ``gains``: float64[k, t, BETS]; ``tally``:
+    int32[k, t, 3], what the reading adds to the counts of its operating state: one, whether above all the reference,
+    whether below.
     """
 
     tested: Bools
     classes: I64
     cells: I64
+    known: I64
     gains: F64
     tally: NDArray[np.int32]
 
@@ -68,11 +71,12 @@ def rank(state: State, rows: Rows, found: Residuals, live: Bools, book: Book) ->
     under = base + low + sooner - (np.arange(t) - ahead) - part.start - part.under
     u = (under + drawn * (above - base + same + equal + 1)) / (part.size + part.mine + 1)
     cells = book.cell_of_slot.take(_slots(u))
+    known = book.cell_of_slot.take(_slots((base - part.start + drawn * (above - base + 1)) / (part.size + 1)))
     table = state.table[rows.at][:, None]
     gains = book.tables.take(table + cells, axis=0)
     gains[:, :, DEPENDENCE] = book.dependence.take(_levels(state, rows, cells, tested, book) + cells, axis=0)
     gains[:, :, RECORDS] = _records(u, part, table, book)
-    return Ranks(tested=tested, classes=classes, cells=cells, gains=gains, tally=part.tally)
+    return Ranks(tested=tested, classes=classes, cells=cells, known=known, gains=gains, tally=part.tally)
 
 
 def _slots(u: F64) -> I64:
@@ -85,17 +89,21 @@ def _section(state: State, rows: Rows, operating: I64, tested: Bools, bounds: tu
     flat = state.below.reshape(-1)
     base = (rows.number * state.below.shape[1])[:, None]
     single = not (first[:, 1] < first[:, -1]).any()
-    here = np.zeros_like(operating) if single else operating
-    start = flat.take(base + np.take_along_axis(first, here, axis=1)).astype(np.int64)
-    end = flat.take(base + np.take_along_axis(first, here + 1, axis=1)).astype(np.int64)
+    bottom, top = first[:, :1], first[:, 1:2]
+    if not single:
+        bottom, top = np.take_along_axis(first, operating, axis=1), np.take_along_axis(first, operating + 1, axis=1)
+    start, end = flat.take(base + bottom).astype(np.int64), flat.take(base + top).astype(np.int64)
     tally = np.zeros((*tested.shape, 3), np.int32)
     tally[:, :, 0] = tested
     tally[:, :, 1] = tested & (bounds[0] == end)
     tally[:, :, 2] = tested & (bounds[1] == start)
     counts = state.tally[rows.at]
-    mine = np.zeros((*tested.shape, 3), np.int64)
     under = np.zeros(tested.shape, np.int64)
-    for s in range(1 if single else counts.shape[1]):
+    if single:
+        only = (counts[:, None, 0] + np.cumsum(tally, axis=1, dtype=np.int64) - tally).astype(np.int64, copy=False)
+        return _Section(start, end - start, under, only[:, :, 0], only[:, :, 1], only[:, :, 2], tally)
+    mine = np.zeros((*tested.shape, 3), np.int64)
+    for s in range(counts.shape[1]):
         inside = operating == s
         gained = np.where(inside[:, :, None], tally, 0)
         sofar = counts[:, None, s] + np.cumsum(gained, axis=1) - gained

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ SCHEMA = 1
 DAY_NS = 86_400_000_000_000
 CURVE = 288  # points per day of the seasonal curves, read with linear interpolation
 LAGS = 16
+EDGES = 8  # steps at fixed times of day at most
 STATES = 3
 _SETTLED = 1000
 
@@ -32,6 +33,8 @@ class Reference:
     cuts, levels, scales  float64[STATES-1], [STATES], [STATES]: operating states by value, level, spread
     states            how many operating states there are
     season, swing     float64[CURVE] by time of day: added to the prediction / dividing the residual
+    steps             float64[2, EDGES]: steps of the level with the time of day, see schedule.py; part of the day that
+                      each begins with, and by how much; taken off before anything else is predicted
     lags              float64[LAGS]: autoregression on the level-free value
     volatility        float64[4]: w, a, b of h' = w + a min(e^2, cap h) + b h, and cap;
                       1, 0, 0 when constant
@@ -71,16 +74,25 @@ class Reference:
     missing: F64
     repeat: float
     stuck: int
+    steps: F64 = field(default_factory=lambda: np.zeros((2, EDGES)))
+
+    @property
+    def seasonal(self) -> bool:
+        """Whether the level goes with the time of day."""
+        return bool(self.season.any() or self.steps.any())
 
     @property
     def settled(self) -> bool:
         """Whether the level is known as well as from a thousand independent readings, season or none apart."""
         persistence = min(max(float(self.lags.sum()), 0.0), 0.999)
-        return not self.season.any() and self.n * (1 - persistence) / (1 + persistence) >= _SETTLED
+        return not self.seasonal and self.n * (1 - persistence) / (1 + persistence) >= _SETTLED
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The array fields by name."""
-        return {f.name: v for f in fields(self) if isinstance(v := getattr(self, f.name), np.ndarray)}
+        """The array fields by name; without ``steps`` where there are none, as before they were known."""
+        found = {f.name: v for f in fields(self) if isinstance(v := getattr(self, f.name), np.ndarray)}
+        if not self.steps.any():
+            del found["steps"]
+        return found
 
     def numbers(self) -> dict[str, int | float]:
         """The other fields by name, with the schema version; plain JSON."""
@@ -97,8 +109,8 @@ class Reference:
             raise ValueError(f"drift reference has schema {numbers.get('schema')!r}, expected {SCHEMA}")
         given = {k: v for k, v in numbers.items() if k != "schema"} | dict(arrays)
         names = {f.name for f in fields(cls)}
-        if set(given) != names:
-            raise ValueError(f"drift reference has the wrong fields: {sorted(set(given) ^ names)}")
+        if set(given) | {"steps"} != names:
+            raise ValueError(f"drift reference has the wrong fields: {sorted((set(given) | {'steps'}) ^ names)}")
         reference = cls(**given)
         reference.verify()
         return reference
@@ -130,6 +142,8 @@ class Reference:
             wanted = np.int64 if name == "below" else np.float64
             if array.shape != (size,) or array.dtype != wanted:
                 raise ValueError(f"drift reference: {name} is {array.dtype}{array.shape}, expected [{size}]")
+        if self.steps.shape != (2, EDGES) or self.steps.dtype != np.float64:
+            raise ValueError(f"drift reference: steps is {self.steps.dtype}{self.steps.shape}, expected [2, {EDGES}]")
         if self.first.shape != (self.states + 1,) or not 1 <= self.states <= STATES:
             raise ValueError(f"drift reference: {self.states} states with {self.first.shape} bounds")
         if np.isnan(self.knots).any() or (np.diff(self.below) < 0).any():

@@ -1,6 +1,6 @@
 """Daily harmonics and autoregression by least squares, their orders by the Bayesian information criterion."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ WAVES = 10  # harmonics of the day at most
 class Model:
     """``lags``: float64[LAGS]; ``waves``: float64[2 * used], cosine and sine by turns; ``leverage``:
     float64[n], factor that turns each residual into the one it would be had it not been fitted itself;
-    ``bic``: lower is better.
+    ``bic``: lower is better; ``doubtful``: whether there are lags that the readings hardly tell from none.
     """
 
     constant: float
@@ -22,6 +22,7 @@ class Model:
     waves: F64
     leverage: F64
     bic: float
+    doubtful: bool = False
 
 
 def harmonics(clock: I64, cadence: float, n: int) -> F64:
@@ -63,7 +64,11 @@ def regress(y: F64, waves: F64, state: I64) -> Model:
             rest = max(power - float((beta * moment[columns]).sum()), 1e-12 * power, 1e-300)
             bic = n * np.log(rest / n) + len(columns) * np.log(n) + 2 * np.log(weight).sum()
             fits.append(_Fit(float(bic), columns, beta))
-    return _model(min(fits, key=lambda f: f.bic), design, use, gram, weight)
+    best = min(fits, key=lambda f: f.bic)
+    without = min(fit.bic for fit in fits if not fit.lagged)
+    return replace(
+        _model(best, design, use, gram, weight), doubtful=best.lagged and without - best.bic < float(np.log(n))
+    )
 
 
 def normal_equations(design: F64, target: F64) -> tuple[F64, F64]:
@@ -84,6 +89,10 @@ class _Fit:
     bic: float
     columns: list[int]
     beta: F64
+
+    @property
+    def lagged(self) -> bool:
+        return any(1 <= column <= LAGS for column in self.columns)
 
 
 def _design(y: F64, waves: F64) -> tuple[F64, Bools, int]:

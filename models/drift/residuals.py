@@ -1,4 +1,4 @@
-"""From readings to residuals: operating state, season, autoregression, volatility.
+"""From readings to residuals: operating state, steps of the day, season, autoregression, volatility.
 
 The same function serves fitting and watching, so that they cannot differ. Every operation is elementwise
 and in a fixed order: a reading's residual has the same bits whatever it is processed together with.
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .reference import CURVE, DAY_NS, LAGS
+from .schedule import at_time
 from .state import State
 from .words import F64, I64, Bools, Rows
 
@@ -44,6 +45,9 @@ def residuals(state: State, rows: Rows, times: I64, values: F64) -> Residuals:
         operating = np.zeros(values.shape, np.int64)
         level, spread = state.levels[at][:, :1], state.scales[at][:, :1]
     free = values - level
+    stepped = np.flatnonzero(state.stepped[at])
+    if len(stepped):
+        free[stepped] -= at_time(state.steps[rows.number[stepped]], times[stepped])
     drift = np.zeros(values.shape)
     seasonal = np.flatnonzero(state.seasonal[at])
     if len(seasonal):

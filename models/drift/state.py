@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 from .bets import BETS, FAMILIES, FAMILY_OF_BET, LEVELS, WEIGHTS, weights_of
 from .knots import BLOCK, BLOCKS, CLASSES, KNOTS
-from .reference import CURVE, DAY_NS, LAGS, STATES, Reference
+from .reference import CURVE, DAY_NS, EDGES, LAGS, STATES, Reference
 from .words import F64, I64, Bools
 
 NEAR = 8  # readings back in which an equal one is a repeat
 RECENT = 64  # raw readings kept for naming a fault
-PAST = 2048  # ranks kept (as cells) for dating a change
+PAST = 2048  # ranks among the reference kept (as cells) for naming and dating a change
 FLAGS = 6  # readings over which a jump must show
 
 # name: (shape after the series axis, dtype)
@@ -27,6 +27,8 @@ _ARRAYS: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
     "season": ((CURVE,), np.float64),
     "swing": ((CURVE,), np.float64),
     "seasonal": ((), np.bool_),
+    "steps": ((2, EDGES), np.float64),
+    "stepped": ((), np.bool_),
     "lags": ((LAGS,), np.float64),
     "order": ((), np.int64),
     "volatility": ((4,), np.float64),
@@ -83,6 +85,8 @@ class State:
     season: F64
     swing: F64
     seasonal: Bools
+    steps: F64
+    stepped: Bools
     lags: F64
     order: I64
     volatility: F64
@@ -168,6 +172,7 @@ def fill(state: State, row: int, reference: Reference, limit: float, table: int)
         "scales",
         "season",
         "swing",
+        "steps",
         "lags",
         "volatility",
         "centre",
@@ -180,6 +185,7 @@ def fill(state: State, row: int, reference: Reference, limit: float, table: int)
     state.first[row] = reference.first[-1]
     state.first[row, : reference.states] = reference.first[:-1]
     state.seasonal[row] = bool(reference.season.any() or (reference.swing != 1).any())
+    state.stepped[row] = bool(reference.steps.any())
     state.order[row] = int(np.flatnonzero(reference.lags).max(initial=-1)) + 1
     state.missing_bet[row] = _missing_bet(reference)
     state.repeat_bet[row] = _repeat_bet(reference)

@@ -26,22 +26,27 @@ UNITS: dict[str, tuple[float, float]] = {
     "mm to inch": (1 / 25.4, 0.0),
     "sign": (-1.0, 0.0),
 }
-_OFFSETS = 5.5  # log of how many sd wide the offsets are that a sensor may jump by
+# Odds of each beforehand: what loggers and installers get wrong most often, then the rest.
+_DECIMAL = ("x 10", "/ 10", "x 100", "/ 100", "x 1000", "/ 1000")
+_OFTEN = {"Celsius to Fahrenheit": 0.5} | dict.fromkeys(_DECIMAL, 0.065)
+_SELDOM = (1 - sum(_OFTEN.values())) / (len(UNITS) - len(_OFTEN))
+_OFFSETS = 10.0  # sd; half of all offsets are smaller
 
 
-def convert(far: F64, mean: float, sd: float) -> float | None:
-    """Factor of the unit that best explains readings ``far`` (float64[m]); None when an offset explains
-    them better.
+def convert(far: F64, mean: float, sd: float) -> tuple[float | None, float]:
+    """Factor of the unit that best explains readings ``far`` (float64[m]), None where an offset explains them better;
+    and the log of how likely the better one makes them, (2 pi)^(m / 2) times.
 
-    Bayes' rule with a normal law for the reference: a unit has no free parameter, an offset has one.
+    Bayes' rule with a normal law for the reference: a unit has no free parameter, an offset has one, whose law is
+    that of Cauchy (Jeffreys, 1961).
     """
-    m = len(far)
-    centred = (far - far.mean()) / sd
-    offset = -0.5 * float((centred * centred).sum()) - _OFFSETS - 0.5 * np.log(m)
-    best, found = offset, None
-    for factor, shift in UNITS.values():
+    m, z = len(far), (far - mean) / sd
+    centred, size = z - z.mean(), float(z.mean()) / _OFFSETS
+    prior = float(np.log(np.pi * _OFFSETS * (1 + size * size)) + np.log(m / (2 * np.pi)) / 2)
+    best, found = -0.5 * float((centred * centred).sum()) - prior, None
+    for name, (factor, shift) in UNITS.items():
         back = ((far - shift) / factor - mean) / sd
-        score = -0.5 * float((back * back).sum()) - m * np.log(abs(factor)) - np.log(len(UNITS))
+        score = -0.5 * float((back * back).sum()) - m * np.log(abs(factor)) + np.log(_OFTEN.get(name, _SELDOM))
         if score > best:
-            best, found = score, factor
-    return found
+            best, found = float(score), factor
+    return found, best

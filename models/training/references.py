@@ -50,11 +50,13 @@ class References:
         from ..drift.bundled import Bound
         from ..drift.cadence import cadence_of
         from ..drift.covered import Covered
+        from ..drift.holes import filled
 
         times = np.concatenate([each.times for each in parts])[-_READINGS:]
         values = np.concatenate([each.values for each in parts])[-_READINGS:]
         if np.count_nonzero(np.isfinite(values)) < _LEAST:
             return None
         per_day = cadence_of(times)
-        reference = DriftTest().fit(values, per_day, times if per_day else None)
+        clock, known = filled(times, values, per_day)
+        reference = DriftTest().fit(known, per_day, clock if per_day else None)
         return Bound(reference, Covered.of(times, values))

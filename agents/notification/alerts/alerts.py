@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import PrivateAttr
 
@@ -48,6 +48,8 @@ class Alerts(Processor[In, AlertChanged | NotificationDue, AlertsState]):
     It runs on one partition: what it makes depends on the order of everything in its stream.
     """
 
+    # A Signalled holds hundreds of findings, and each may be an alert of a kilobyte.
+    most_events: ClassVar[int] = 10
     alerting: AlertingSettings
 
     _listeners: dict[str, Listener] = PrivateAttr()

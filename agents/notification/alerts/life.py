@@ -18,6 +18,8 @@ OVERFLOW = "overflow"
 _LEAST_MEMORY = 900 * SECOND
 #: Alerts that a single event changes by the time or a silence; the others follow with those after it.
 _AT_ONCE = 1_000
+#: Characters of what somebody says of an alert.
+_NOTE = 500
 _NEVER = 2**62
 
 
@@ -147,14 +149,15 @@ class Life:
         alert = self.state.known(event.alert)
         if alert is None or not alert.firing:
             return
-        alert.state, alert.owner, alert.note, alert.until = "acknowledged", event.by, event.note, event.until
-        yield self.changed(alert, "acknowledged", event.by, event.note)
+        alert.state, alert.owner, alert.until = "acknowledged", event.by, event.until
+        alert.note = " ".join(event.note.split())[:_NOTE]
+        yield self.changed(alert, "acknowledged", event.by, alert.note)
 
     def close(self, event: AlertClosed) -> Iterator[Change]:
         """Somebody says that it is over."""
         alert = self.state.known(event.alert)
         if alert is not None and alert.firing:
-            alert.note = event.note
+            alert.note = " ".join(event.note.split())[:_NOTE]
             yield self._resolved(alert, "closed", event.by)
 
     # ---- time

@@ -21,6 +21,7 @@ from contracts.events import (
 from contracts.instants import SECOND
 
 from ..routing import silences
+from ..routing.routing import RoutingState
 from . import audience
 from .audience import Audience
 from .changes import changed
@@ -54,7 +55,11 @@ class Turn:
         self.life = Life(part.alerting, state)
         routing = part.routing(timed=state.timed)
         self.routed = Routed(routing, state, self.audience, self.life) if routing else None
-        if routing and self.routed and (set_back or not routing.fits(state.routing)):
+        if routing is None:
+            if state.routing.groups.tree:
+                # There were routes once: what waited in their groups waits for nothing now.
+                state.routing = RoutingState(silences=state.routing.silences)
+        elif self.routed and (set_back or not routing.fits(state.routing)):
             self.routed.begin_again()
 
     def outputs(self) -> Iterator[Out]:

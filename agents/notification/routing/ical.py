@@ -51,7 +51,7 @@ class Calendar:
         moment = datetime.fromtimestamp(at // SECOND, self.zone)
         events = self.query.between(moment, moment + timedelta(seconds=1))
         running = [(self._instant(event.start), str(event.get("SUMMARY", "")).strip()) for event in events]
-        names = sorted((begin, name) for begin, name in running if name and begin <= moment)
+        names = sorted((begin, name) for begin, name in running if name)
         return names[-1][1] if names else None
 
     def _instant(self, given: date) -> datetime:

@@ -111,7 +111,7 @@ def _is_day(local: datetime, begin: int, end: int) -> bool:
     length = (following.date() - first.date()).days
     begin = length + begin + 1 if begin < 0 else begin
     end = length + end + 1 if end < 0 else end
-    return begin <= length and begin <= local.day <= end
+    return begin <= local.day <= end
 
 
 def _minutes(times: Mapping[End, str]) -> Range:

@@ -37,7 +37,7 @@ class Pattern:
                 warnings.simplefilter("error", FutureWarning)
                 tree = _parser.parse(text)
                 ways = _ways(tree, text)
-                self._compiled = re.compile(text, re.DOTALL)
+                self._compiled = re.compile(text)
         except (re.error, RecursionError, OverflowError, FutureWarning) as error:
             raise ValueError(f"{text!r} is no expression: {error}") from error
         if ways > _MOST_WAYS:

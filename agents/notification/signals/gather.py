@@ -35,15 +35,7 @@ def _signalled(events: Sequence[Event], origin: str, now_ns: int) -> Iterator[Si
     signals = [signal for signal in map(signal_of, events) if signal is not None]
     for first in range(0, len(signals), _MOST_SIGNALS):
         some: tuple[Signal, ...] = tuple(signals[first : first + _MOST_SIGNALS])
-        # The last finding as well: the same first one stands in another copy when more had come until then.
-        yield Signalled.of(
-            cause=some[0].finding,
-            time=now_ns,
-            asset=some[0].asset,
-            discriminator=some[-1].finding,
-            origin=origin,
-            signals=some,
-        )
+        yield Signalled.of(cause=some[0].finding, time=now_ns, asset=some[0].asset, origin=origin, signals=some)
 
 
 def _noted(events: Sequence[Event], now_ns: int) -> Iterator[SubscriberNoted]:

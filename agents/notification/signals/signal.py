@@ -166,7 +166,7 @@ def _firing(
         at=event.time,
         severity=severity,
         labels={"alertname": kind} | {name: text[:_LABEL] for name, text in (labels or {}).items()},
-        summary=_cut(told, _SUMMARY),
+        summary=_line(told),
         detail=_cut(detail, _DETAIL),
         **more,
     )
@@ -183,7 +183,7 @@ def _over(event: Event, key: str, kind: Any, told: str, *, closes: str = "") -> 
         channel=event.channel,
         at=event.time,
         severity="info",
-        summary=_cut(told, _SUMMARY),
+        summary=_line(told),
     )
 
 
@@ -194,6 +194,11 @@ def _largest(contributions: dict[str, float]) -> dict[str, float]:
 
 def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _line(text: str) -> str:
+    """What somebody wrote may have several lines: here it is one, whatever is in it."""
+    return _cut(" ".join(text.split()), _SUMMARY)
 
 
 def _key(*parts: str) -> str:

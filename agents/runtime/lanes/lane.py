@@ -169,7 +169,7 @@ class Lane:
         last = entries[-1].last
         what = f"{self.task} on partition {self.place.partition} at {entries[0].first}-{last}"
         with self.home.steps.step(what) as self._handling.moved:
-            if last - self.position > _INLINE_EVENTS:
+            if last - self.position > min(_INLINE_EVENTS, self.processor.most_events // 4):
                 # A thread, so that leases are renewed and other agents are served meanwhile.
                 return await to_thread.run_sync(self._handling.outcome, entries)
             return self._handling.outcome(entries)

@@ -113,7 +113,7 @@ class ProcessorRunner:
     async def _handle(self, partition: int, entries: list[Entry], ownership: Ownership) -> None:
         lane = self.lanes[partition]
         try:
-            for part in portions(entries, self.home.settings.read_events):
+            for part in portions(entries, min(self.home.settings.read_events, self.processor.most_events)):
                 await lane.step_or_bury(part)
                 if ownership.due:
                     return

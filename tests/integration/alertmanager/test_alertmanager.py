@@ -38,7 +38,7 @@ def check(folder: Path, seed: int, count: int, length: float) -> None:
 
 def test_it_decides_as_we_do(tmp_path: Path) -> None:
     need_alertmanager()
-    check(tmp_path, seed=1, count=15, length=10.0)
+    check(tmp_path, seed=1, count=15, length=9.0)
 
 
 @pytest.mark.soak

@@ -160,6 +160,6 @@ async def test_slow_readers_see_by_the_numbers_what_is_gone(redis_bus: RedisBus,
 async def test_the_bus_in_memory_and_none_at_all(tmp_path: Path) -> None:
     bus = MemoryBus(1)
     way = StreamChannel("a", StreamSubscriber(), Surroundings(tmp_path, bus=bus))
-    assert [await way.send(due()), await way.send(due())] == ["added", "known"]
+    assert [await way.send(due("one", key="k")), await way.send(due("two", key="k"))] == ["added", "known"]
     with pytest.raises(Refused):
         StreamChannel("a", StreamSubscriber(), Surroundings(tmp_path))

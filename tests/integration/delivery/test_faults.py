@@ -4,6 +4,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,12 +19,16 @@ from contracts.frames import encode
 from tests.integration.delivery.conftest import Postmen
 from tests.integration.delivery.messages import due
 from tests.integration.delivery.receiver import Answerer, Receiver, Request, flaky, hangs, plain, receiving, resets
-from tests.integration.runtime.test_sinks import all_settled, until
+from tests.integration.runtime.test_sinks import all_settled
+from tests.integration.runtime.test_sinks import until as soon
 from tests.servers import Fate, LiveServer, proxied
 from tests.unit.runtime.counting import of_type
 
 PLACE = Place(NotificationDue.stream, 0)
 PEOPLE = ("ann", "bob", "eve")
+
+
+until = partial(soon, limit_s=60.0)
 
 
 def hook(receiver: Receiver, name: str, **spec: Any) -> dict[str, Any]:
@@ -77,7 +82,7 @@ async def test_killed_while_a_third_of_all_calls_fail_everybody_gets_everything_
             await until(lambda least=least: len(receiver.taken) >= least)  # type: ignore[misc] # bound on purpose
             os.kill(pid, signal.SIGKILL)
         postmen.start(live.url, "the last one", tmp_path, specs)
-        await until(settled(log_), limit_s=60)
+        await until(settled(log_))
     count = kills * batch
     for name in PEOPLE:
         accepted = receiver.accepted(f"/{name}")

@@ -105,6 +105,8 @@ async def test_what_drifted_comes_first_with_its_size_and_begin(story: Story) ->
     assert moved["began"] == "2023-11-16T07:33:20Z"
     assert calm["shift"]["low"] < 0 < calm["shift"]["high"]
     assert calm["rejected_share"] == pytest.approx(60 / (N + 60))
+    assert (calm["rejected"], moved["rejected"]) == ({"missing": 60}, {})
+    assert "Rejected: missing 60." in Tags(page(found)).text
     assert (moved["readings"], calm["readings"]) == (N, N)
     assert json.loads(json.dumps(found)) == found
 
@@ -182,6 +184,17 @@ async def test_names_are_text_and_nothing_comes_from_elsewhere(story: Story) -> 
     assert EVIL in tags.text
     assert "<script>alert(2)</script>" in tags.text
     assert "http" not in found.replace("http-equiv", "")
+
+
+async def test_why_and_what_it_is_part_of_is_said_and_no_way_where_there_is_none(story: Story) -> None:
+    common = {"observed": "new", "detail": "'2' was 0.0% of the readings", "part_of": "0123456789abcdef"}
+    await story.add("calm", drifted("calm", "t", 2_500, 2_400, **common).model_copy(update={"direction": "none"}))
+    found = await story.report()
+    text = Tags(page(found)).text
+    assert "mean, 2 (1.8 to 2.2) sd" in text
+    assert "mean none" not in text
+    assert "seen as new; '2' was 0.0% of the readings; part of 0123456789ab. " in text
+    assert any("'2' was 0.0%" in each["what"] for each in found["timeline"])
 
 
 async def test_without_escaping_the_test_would_fail(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from agents.drift import Drift
 from agents.drift.categories import Categories, CategoryWatch, Given
+from agents.drift.state import Watched
+from agents.drift.watching import Fed, steps_since
+from agents.numbering import ranks
 from agents.validation import Validation
 from contracts.events import DriftDetected, ReadingsAccepted, ReadingsAcquired
 from contracts.readings import Quality, Readings, Verdict
 from models.drift.categories import CategoryTest
+from models.drift.holes import missed
 from tests.unit.drift.logs import F64, MINUTE, Step, ack, agent, drifts, references, rows, said
 
 NAMES = {"m1/a": 0}
@@ -91,6 +96,58 @@ def test_outages_are_not_drift_however_long_they_last(tmp_path: Path) -> None:
     assert said(agent(tmp_path), [without(whole, (minute > 1_000) & (minute % 700 < 90))]) == []
 
 
+def test_nearly_all_readings_lost_one_hole_after_the_other(tmp_path: Path) -> None:
+    """Most holes are longer than the past predicts, and each counts as one."""
+    event = only(agent(tmp_path), [losing(0.9)[0]])
+    assert event.kind == "missing"
+
+
+def test_what_a_late_reading_stands_for() -> None:
+    """Jitter is no hole, a hole of up to three readings is as long as it is, and an outage is one."""
+    intervals = np.array([-3, 0, 0.5, 1, 1.4, 1.6, 2, 3, 4, 5, 1e6])
+    assert missed((intervals * MINUTE).astype(np.int64), np.full(11, MINUTE)).tolist() == [
+        0,
+        0,
+        0,
+        0,
+        0,
+        1,
+        1,
+        2,
+        3,
+        1,
+        1,
+    ]
+    assert missed(np.array([10 * MINUTE]), np.zeros(1)).tolist() == [0], "no rhythm"
+
+
+@pytest.mark.parametrize("size", [400, 1, 7])
+def test_time_since_the_newest_reading_is_that_of_one_reading_after_the_other(size: int) -> None:
+    """Late readings, several series, any cut."""
+    rng = np.random.default_rng(5)
+    series, times = rng.integers(0, 3, 400), np.sort(rng.integers(0, 10_000, 400)) - 400 * (rng.random(400) < 0.3)
+    watched = Watched(None, {f"m/{i}": i for i in range(3)})
+    watched.make_room(1)
+    newest, expected, found = dict[int, int](), list[int](), list[int]()
+    for row, time in zip(series.tolist(), times.tolist(), strict=True):
+        expected.append(time - newest.get(row, time))
+        newest[row] = max(newest.get(row, time), time)
+    for start in range(0, 400, size):
+        at = np.arange(start, min(start + size, 400))
+        fed = Fed(series[at], times[at], np.zeros(len(at)), at, at)
+        found += steps_since(watched, fed, watched.seen[series[at]] + ranks(series[at])).tolist()
+        np.add.at(watched.seen, series[at], 1)
+    assert found == expected
+    assert watched.newest[:3].tolist() == [newest[i] for i in range(3)]
+
+
+def test_what_a_channel_misses_is_told_once_and_not_of_its_pairs(tmp_path: Path) -> None:
+    whole = rows({"m1/a": noise(2_400), "m1/b": noise(2_400, 2)})
+    gone = (whole.code == 0) & (np.arange(4_800) >= 3_600) & np.repeat(chosen(1, 2_400, 0.3), 2)
+    event = only(agent(tmp_path, pairs=2), [without(whole, gone)])
+    assert (event.kind, event.channel) == ("missing", "a")
+
+
 def test_where_no_rhythm_is_known_nothing_is_missed(tmp_path: Path) -> None:
     steps = np.random.default_rng(3).exponential(MINUTE, 2_000).astype(np.int64)
     readings = rows({"m1/a": noise(2_000)})
@@ -147,6 +204,18 @@ def test_a_code_that_nobody_named_is_told_as_such(tmp_path: Path) -> None:
     part = agent(tmp_path, codes={"m*/mode": [0, 1]})
     event = only(part, [rows({"m1/mode": np.concatenate([mode(2_000, 1, 0.6, 0.4), mode(200, 2, 0, 0, 1.0)])})])
     assert event.detail.startswith("what is none of the known categories was 0.0%")
+
+
+@pytest.mark.parametrize("codes", [[], [1, 1], list(range(17))])
+def test_codes_that_make_no_sense_are_no_configuration(codes: list[int]) -> None:
+    with pytest.raises(ValidationError, match="code"):
+        Drift.model_validate({"codes": {"*/mode": codes}})
+
+
+def test_codes_that_stop_coming_are_missing(tmp_path: Path) -> None:
+    whole = rows({"m1/mode": mode(1_400, 1, 0.6, 0.4)})
+    gone = (np.arange(1_400) >= 1_000) & chosen(1, 1_400, 0.3)
+    assert only(agent(tmp_path, codes={"m*/mode": [0, 1]}), [without(whole, gone)]).kind == "missing"
 
 
 def test_after_an_acknowledgement_flags_are_listened_to_again(tmp_path: Path) -> None:

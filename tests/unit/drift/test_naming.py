@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 
 from agents.drift.causes import named
-from models.drift import Alarms, laws
-from models.drift.bets import SHAPES, STEPS, book
+from models.drift import Alarms, State, batches, laws
+from models.drift.bets import SHAPES, STEPS, Book, book
 from models.drift.covered import Covered
+from models.drift.diagnose import explain
 from models.drift.laws import Setting, name
+from models.drift.panel import Hit
+from models.drift.state import PAST
 from models.drift.units import UNITS, convert
-from models.drift.words import F64, I64
+from models.drift.words import F64, I64, Finding
 
-from .streams import MINUTE, WEEK, autocorrelated, feed, noise, watch
+from .streams import MINUTE, WEEK, feed, noise, watch
 
 DAY = 1440 * MINUTE
 # Midnight of a Monday.
@@ -52,9 +55,25 @@ def test_an_offset_is_no_unit_for_landing_near_one(away: float) -> None:
 
 
 def test_a_unit_is_told_although_the_first_reading_lay_within_the_range() -> None:
-    """A reading of 73 may still be one of the old ones; two more show what it was."""
-    told = _told(lambda x: np.concatenate([[73.0, 112.0, 98.0], x[3:] * 1.8 + 32]), 41)
+    """A reading of 65 may still be one of the old ones; the next show what it was, and none goes to where it stays."""
+    told = _told(lambda x: np.concatenate([[65.2, 122.3, 72.3, 64.4, 91.3], x[5:] * 1.8 + 32]), 41)
     assert told.kind == ["unit"]
+    assert int(told.at[0]) < 5
+
+
+def test_an_offset_within_the_range_of_a_heavy_tailed_series_is_one() -> None:
+    """Its reference has seen readings as far out, but never several in a row."""
+    stream = 35 + 10 * np.random.default_rng(50).standard_t(3, WEEK + LIVE + 600) / 3**0.5
+    assert stream[:WEEK].max() > 35 + 10 * 12
+    told = _told(lambda x: x + 80, 0, stream)
+    assert told.kind == ["jump"]
+    assert 6 < float(told.effect[0]) < 10
+
+
+@pytest.mark.parametrize("value", [1e200, -1e305])
+def test_readings_beyond_all_measure_are_an_offset(value: float) -> None:
+    """Their squares are no numbers any more, which is no reason to warn."""
+    assert _told(lambda x: np.full(len(x), value) * (1 + 1e-9 * np.arange(len(x))), 51).kind == ["jump"]
 
 
 # ---------------------------------------------------------------- wild readings
@@ -63,14 +82,15 @@ def test_a_unit_is_told_although_the_first_reading_lay_within_the_range() -> Non
 def _wild(x: F64) -> F64:
     """Wild readings now and then, and after the last of them two in a row, on one side."""
     out = x.copy()
-    out[[40, 90, 150]] = 35 + 10 * np.array([4.6, -4.7, 4.8])
+    out[[40, 120]] = 35 + 10 * np.array([4.6, -4.7])
     out[[200, 201]] = 35 + 10 * np.array([-6.0, -6.4])
     return out
 
 
 def test_two_wild_readings_in_a_row_are_an_offset_only_where_none_came_before() -> None:
-    told = [_told(_wild, 42).kind, _told(lambda x: np.where(np.arange(len(x)) < 200, x, _wild(x)), 42).kind]
-    assert told == [["tail"], ["jump"]]
+    told = [_told(_wild, 42), _told(lambda x: np.where(np.arange(len(x)) < 200, x, _wild(x)), 42)]
+    assert [alarms.kind for alarms in told] == [["tail"], ["jump"]]
+    assert [int(alarms.at[0]) for alarms in told] == [201, 201]
 
 
 def _echo(setting: Setting) -> str:
@@ -107,7 +127,7 @@ def _odds(reference: F64, live: F64, table: int) -> dict[str, float]:
     return name(cells, Setting(table=table), b).odds
 
 
-def test_ranks_that_are_kept_are_not_diluted_by_what_they_show() -> None:
+def test_ranks_that_are_kept_are_not_diluted_by_what_they_show(monkeypatch: pytest.MonkeyPatch) -> None:
     """Among the epoch so far the last of 400 readings beyond the reference would rank in the midst of them."""
     test, state = watch(noise(43, 1_000), rate=1e-11)
     state.limit[:] = 1e300
@@ -116,6 +136,16 @@ def test_ranks_that_are_kept_are_not_diluted_by_what_they_show() -> None:
     state.range[:, 3] = np.inf  # nothing is a leap
     assert not feed(test, state, 200 + noise(44, 400))
     assert (book().score[state.past[0, :400]] > 3).all()
+    hits: list[Hit] = []
+
+    def seen(state: State, hit: Hit, book: Book) -> Finding:
+        hits.append(hit)
+        return explain(state, hit, book)
+
+    monkeypatch.setattr(batches, "explain", seen)
+    state.limit[:] = 100.0
+    assert feed(test, state, 200 + noise(49, 5))
+    assert book().score[hits[0].past[-1]] > 3
 
 
 # ---------------------------------------------------------------- clipping and sticking
@@ -123,12 +153,13 @@ def test_ranks_that_are_kept_are_not_diluted_by_what_they_show() -> None:
 
 def test_equal_readings_in_a_row_at_a_limit_are_clipping_where_others_ended_there() -> None:
     limit = 38.5
-    clipped = np.array([limit, 31.0, 36.2, 28.0, limit, limit, limit, limit])
+    under = np.array([31.0, 36.2, 28.0, 33.1, 37.4, 30.3, 35.9, 27.2, 34.5, 36.6])
     told = [
-        _told(lambda x: np.concatenate([clipped, x[8:]]), 45),
-        _told(lambda x: np.concatenate([[29.0, 31.0, 36.2, 28.0], np.full(len(x) - 4, limit)]), 45),
+        _told(lambda x: np.concatenate([[limit], under, np.full(len(x) - 11, limit)]), 45),
+        _told(lambda x: np.concatenate([[29.0], under, np.full(len(x) - 11, limit)]), 45),
     ]
     assert [alarms.kind for alarms in told] == [["clipping"], ["stuck"]]
+    assert int(told[0].at[0]) == int(told[1].at[0])
 
 
 def test_a_coarse_sensor_that_sticks_at_its_top_is_stuck() -> None:
@@ -141,11 +172,17 @@ def test_a_coarse_sensor_that_sticks_at_its_top_is_stuck() -> None:
 # ---------------------------------------------------------------- steps, slopes and seasons
 
 
-def test_where_readings_follow_each_other_a_shift_is_a_step() -> None:
-    """There next to nothing tells a step from a slope at the alarm; steps are the commoner."""
-    stream = autocorrelated(47, WEEK + LIVE + 5_000, 0.7)
-    told = _told(lambda x: x + 4, 0, stream)
-    assert (told.kind, int(told.direction[0])) == (["mean"], 1)
+def test_where_readings_follow_each_other_it_leans_to_the_step() -> None:
+    """There next to nothing tells a step from a slope at the alarm, and steps are the commoner."""
+    step = STEPS.index(0.41)
+    kinds = []
+    for rng in map(np.random.default_rng, range(10)):
+        score = rng.standard_normal(2_500) + 1e-4 * np.maximum(np.arange(2_500) - 600, 0)
+        cells = np.abs(book().score[:, None] - score).argmin(axis=0).astype(np.int64)[-PAST:]
+        follows = Setting(table=step * book().cells, reach=STEPS[step], follows=True)
+        kinds.append([name(cells, each, book()).kind for each in (Setting(), follows)])
+    assert [each for each, _ in kinds].count("ramp") >= 8
+    assert [each for _, each in kinds].count("mean") >= 8
 
 
 def test_an_offset_that_comes_with_the_first_weekend_is_a_season() -> None:

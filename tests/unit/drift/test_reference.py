@@ -24,6 +24,16 @@ def test_structure_is_found_where_it_is_and_only_there() -> None:
     assert np.ptp(day.season) == pytest.approx(20, abs=1.5)
 
 
+def test_lags_that_chance_may_have_made_are_hardly_bet_on() -> None:
+    """One short reference of independent readings in a hundred looks as if they followed each other; this one does."""
+    doubtful = TEST.fit(noise(21, 500), 1440)
+    assert doubtful.lags.any()
+    assert doubtful.trust[-1] == 0, "dependence, which its residuals now have for ever"
+    assert 0 < doubtful.trust[:-1].max() < 0.3
+    clear = TEST.fit(autocorrelated(21, 500, 0.7), 1440)
+    assert clear.trust.min() > 0.5
+
+
 def test_a_saved_reference_is_the_same() -> None:
     fitted = TEST.fit(autocorrelated(2, WEEK, 0.5), 1440)
     numbers = json.loads(json.dumps(fitted.numbers()))

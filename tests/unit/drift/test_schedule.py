@@ -47,7 +47,7 @@ def test_a_square_day_is_its_steps() -> None:
 
 def test_a_daily_schedule_is_no_drift(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without steps the harmonics leave each edge as a small drift, every day anew."""
-    stream = _shifts(noise(3, WEEK + 40_000))
+    stream = _shifts(noise(4, WEEK + 20_000))
     test, state = watch(stream[:WEEK])
     assert not feed(test, state, stream[WEEK:])
     assert feed(test, state, stream[WEEK:] + 5, first=WEEK).kind == ["mean"]

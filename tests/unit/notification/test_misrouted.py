@@ -20,6 +20,7 @@ alerting:
         mute_time_intervals: [weekend]
   subscribers:
     screen: {kind: console}
+    hook: {kind: webhook, url: "http://ann:secret@example.org/"}
 """
 
 
@@ -29,8 +30,9 @@ def test_every_problem_has_its_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         Topology.of(*load(path))
     lines = {problem.removeprefix(f"{path}:").partition(": ")[0] for problem in caught.value.problems}
-    assert lines == {"4", "6", "9"}
-    assert len(caught.value.problems) == 4
+    assert lines == {"4", "6", "9", "12"}
+    assert len(caught.value.problems) == 5
+    assert "secret" not in str(caught.value)
 
 
 def test_routes_that_fit_bring_alerts(tmp_path: Path) -> None:

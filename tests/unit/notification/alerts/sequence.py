@@ -7,7 +7,15 @@ from agents.notification.alerts import Alerts
 from agents.notification.alerts.alerts import In
 from agents.notification.alerts.state import AlertsState
 from contracts.alerting import AlertingSettings
-from contracts.events import AlertChanged, NotificationDue, Signal, Signalled, TimePassed
+from contracts.events import (
+    AlertAcknowledged,
+    AlertChanged,
+    NotificationDue,
+    Signal,
+    Signalled,
+    SubscriberNoted,
+    TimePassed,
+)
 from contracts.instants import SECOND
 
 #: 2023-11-14T22:13:20Z
@@ -72,3 +80,16 @@ class Scene:
 
     def messages(self, subscriber: str = "") -> Sequence[NotificationDue]:
         return [each for each in self.told if not subscriber or each.subscriber == subscriber]
+
+
+def noted(second: float, name: str, **body: Any) -> SubscriberNoted:
+    """What is said of a subscriber."""
+    return SubscriberNoted.of(cause=f"n{second}", time=at(second), asset=name, name=name, **body)
+
+
+def ack(one: Scene, second: float, until: float = 0) -> AlertAcknowledged:
+    """Somebody takes care of the first alert of a scene."""
+    return AlertAcknowledged.of(
+        cause=f"a{second}", time=at(second), asset="pump", alert=one.changes[0].alert, by="ann",
+        until=at(until) if until else 0,
+    )  # fmt: skip

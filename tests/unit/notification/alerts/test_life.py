@@ -8,7 +8,7 @@ def acknowledged(scene: Scene, second: float, until: float = 0, alert: str = "")
     name = alert or scene.changes[-1].alert
     ends = at(until) if until else 0
     return AlertAcknowledged.of(
-        cause="ack", time=at(second), asset="pump", discriminator=str(second), alert=name, by="ann", note="I look",
+        cause="ack", time=at(second), asset="pump", discriminator=str(second), alert=name, by="ann", note="I\nlook",
         until=ends,
     )  # fmt: skip
 

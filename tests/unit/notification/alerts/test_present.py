@@ -9,7 +9,8 @@ import anyio
 import pytest
 
 from agents.notification.alerts.alerts import In
-from agents.notification.alerts.present import configured, present
+from agents.notification.alerts.present import Present, configured, present
+from agents.notification.alerts.state import AlertsState
 from agents.parts import Context
 from agents.runtime.lanes.lane import Lane
 from agents.state import dump
@@ -25,7 +26,7 @@ from contracts.settings import AgentSettings, Settings
 from contracts.yamlfile import YamlFile
 from tests.unit.notification.alerts.sequence import over, signal, signalled, tick
 from tests.unit.notification.made import anomaly
-from tests.unit.runtime.counting import home, of_type
+from tests.unit.runtime.counting import events, home, of_type, told
 
 PARTITIONS = 4
 PLACE = Place(Signalled.stream, home_of(Signalled.stream, PARTITIONS))
@@ -65,17 +66,29 @@ async def handled(bus: MemoryBus, chosen: Settings) -> Lane:
 
 @pytest.mark.parametrize("saved", [0, 3, 5])
 async def test_alerts_are_the_saved_state_and_what_came_since(saved: int, tmp_path: Path) -> None:
-    events: Sequence[In] = [
+    story: Sequence[In] = [
         tick(0), signalled(1, signal("f1")), tick(2), signalled(3, signal("f2", asset="fan")),
         signalled(4, over("o1", closes="f1")),
     ]  # fmt: skip
     bus, chosen = MemoryBus(PARTITIONS), settings(tmp_path)
-    await put(bus, *events[:saved])
+    await put(bus, *story[:saved])
     lane = await handled(bus, chosen) if saved else None
-    await put(bus, *events[saved:])
+    await put(bus, *story[saved:])
     found = await present(bus, chosen)
     assert {alert.asset: alert.state for alert in map(found.alert, found.alerts)} == {"pump": "resolved", "fan": "open"}
     assert lane is None or dump(found) == dump((await handled(bus, chosen)).state)
+
+
+async def test_who_asks_again_is_told_what_came_since(tmp_path: Path) -> None:
+    bus, chosen = MemoryBus(PARTITIONS), settings(tmp_path)
+    asking = Present(bus, chosen)
+    assert (await asking.state()).alerts == {}
+    for number in range(5):
+        await put(bus, tick(number), signalled(number, signal(f"f{number}", asset=f"m{number}")))
+        state = await asking.state()
+        assert dump(state) == dump(await present(bus, chosen))
+        assert len(state.alerts) == number + 1
+        assert await asking.state() is state
 
 
 async def test_where_no_alerts_are_followed_that_is_said(tmp_path: Path) -> None:
@@ -119,8 +132,19 @@ async def test_findings_of_all_partitions_become_alerts_and_reach_their_subscrib
     due = await of_type(bus, NotificationDue)
     assert {each.subscriber for each in due} == {"log"}
     assert len({each.key for each in due}) == len(due)
-    state = await present(bus, chosen)
-    assert len(state.alerts) == 12
+    assert len((await present(bus, chosen)).alerts) == 12
+    await same_again(bus, chosen)
+
+
+async def same_again(bus: MemoryBus, chosen: Settings) -> None:
+    """The stream of signals gives what stands in the log, byte for byte, from the very beginning."""
+    part, state, again = configured(chosen)[1], AlertsState(), list[str]()
+    # The service may have been stopped before the last ticks.
+    reached = int(await bus.position(PLACE.partition, "notification.alerts<signals") or 0)
+    for event in (await events(bus, PLACE.stream, PLACE.partition))[:reached]:
+        again += map(told, part.handle(event, state))  # type: ignore[arg-type] # it reads all that is in the stream
+    recorded = [told(event) for kind in part.writes() for event in await events(bus, kind.stream, PLACE.partition)]
+    assert sorted(again) == sorted(recorded) != []
 
 
 def named(folder: Path) -> set[str]:

@@ -1,11 +1,9 @@
-"""Who is told of alerts: by routes, by steps until somebody acknowledges, by own subscriptions, and never too much."""
+"""Who is told of alerts by routes, and by steps until somebody acknowledges."""
 
 from typing import Any
 
-import pytest
-
-from contracts.events import AlertAcknowledged, AlertPushed, SilenceSet, SubscriberNoted
-from tests.unit.notification.alerts.sequence import Scene, at, over, signal, signalled, tick
+from contracts.events import AlertPushed
+from tests.unit.notification.alerts.sequence import Scene, ack, at, noted, over, signal, signalled, tick
 
 ROUTE: dict[str, Any] = {"receiver": "ann", "group_wait": "10s", "group_interval": "1m", "repeat_interval": "1h"}
 PEOPLE: dict[str, Any] = {name: {"kind": "console"} for name in ("ann", "bob", "cat")}
@@ -28,17 +26,6 @@ def scene(**more: Any) -> Scene:
 
 def told(one: Scene) -> list[tuple[str, str, str, int, int]]:
     return [(m.subscriber, m.why, m.status, m.firing, m.resolved) for m in one.told]
-
-
-def noted(second: float, name: str, **body: Any) -> SubscriberNoted:
-    return SubscriberNoted.of(cause=f"n{second}", time=at(second), asset=name, name=name, **body)
-
-
-def ack(one: Scene, second: float, until: float = 0) -> AlertAcknowledged:
-    return AlertAcknowledged.of(
-        cause=f"a{second}", time=at(second), asset="pump", alert=one.changes[0].alert, by="ann",
-        until=at(until) if until else 0,
-    )  # fmt: skip
 
 
 def test_a_group_is_told_once_after_its_wait_and_when_it_ends() -> None:
@@ -179,99 +166,59 @@ def test_somebody_wants_the_next_step_now() -> None:
     assert one.told[1].body.startswith("Step 2 of the escalation: ann asked for it.")
 
 
-@pytest.mark.parametrize(
-    ("body", "heard"),
-    [({}, True), ({"state": "paused"}, False), ({"removed": True}, False), ({"spec": {"kind": "file"}}, False)],
-)
-def test_a_subscriber_of_the_stream_is_told_while_it_wants_to(body: dict[str, Any], heard: bool) -> None:
-    one = Scene()
-    spec = {"kind": "webhook", "url": "https://x", "events": ["anomaly"], "matchers": ['asset=~"pu.*"']}
-    one.feed(tick(0), noted(0, "hook", spec=spec), noted(1, "hook", **body), signalled(2, signal("f1")))
-    one.feed(signalled(2, signal("f2", asset="fan")))
-    assert [m.subscriber for m in one.told] == ["hook"] * heard
+def test_what_was_due_before_an_alert_ended_is_told_after_a_time_without_ticks() -> None:
+    one = scene(resolve_after="10m")
+    one.feed(signalled(1, signal("f1")), tick(1_000))
+    assert told(one) == [("ann", "new", "firing", 1, 0)]
+    one.pass_time(1_001, 1_100)
+    assert told(one)[1:] == [("ann", "resolved", "resolved", 0, 1)]
 
 
-def test_a_subscriber_that_is_set_anew_is_active() -> None:
-    one = Scene()
-    spec = {"kind": "console", "events": ["all"]}
-    one.feed(tick(0), noted(0, "me", spec=spec), noted(1, "me", state="disabled"), noted(2, "me", spec=spec))
-    one.feed(signalled(3, signal("f1")))
-    assert [m.subscriber for m in one.told] == ["me"]
+def test_a_clock_that_was_set_back_holds_nothing_up() -> None:
+    one = scene()
+    one.feed(signalled(1, signal("f1")))
+    one.pass_time(2, 30)
+    one.feed(tick(-3_600), signalled(-3_600, signal("f2", asset="fan")))
+    one.pass_time(-3_599, -3_580)
+    assert told(one) == [("ann", "new", "firing", 1, 0), ("ann", "new", "firing", 2, 0)]
 
 
-def test_own_subscriptions_hear_each_change_as_far_as_they_want() -> None:
-    people = {
-        "all": {"kind": "console", "events": ["all"]},
-        "worst": {"kind": "console", "events": ["anomaly"], "minimum_severity": "critical", "send_resolved": False},
-        "drift": {"kind": "console", "events": ["drift"]},
-        "over": {"kind": "console", "events": ["all"], "expires": "2020-01-01T00:00:00Z"},
-    }
-    one = Scene(subscribers=people)
-    one.feed(tick(0), signalled(1, signal("f1")), signalled(2, signal("f2", severity="critical")))
-    one.feed(ack(one, 3))
-    one.feed(signalled(4, over("o", closes="f2")))
-    assert [(m.subscriber, m.status) for m in one.told] == [
-        ("all", "firing"), ("all", "firing"), ("worst", "firing"), ("all", "firing"), ("worst", "firing"),
-        ("all", "resolved"),
-    ]  # fmt: skip
+def test_with_other_routes_what_was_told_is_not_told_again_but_its_end_is() -> None:
+    one = scene()
+    one.feed(signalled(1, signal("f1"), signal("f2", asset="fan")))
+    one.pass_time(2, 30)
+    one.feed(signalled(30, over("o2", closes="f2", asset="fan")))
+    other = scene(route={**ROUTE, "group_wait": "20s"})
+    other.state = one.state
+    other.pass_time(31, 100)
+    assert told(other) == [("ann", "resolved", "firing", 1, 1)]
 
 
-def silence(second: float, until: float) -> SilenceSet:
-    return SilenceSet.of(
-        cause=f"s{second}", time=at(second), asset="all", matchers=["asset=pump"], starts=at(second), ends=at(until),
-        by="ann",
-    )  # fmt: skip
+def test_without_routes_any_more_nothing_is_kept_for_them() -> None:
+    one = scene()
+    one.feed(signalled(1, signal("f1")), signalled(2, over("o1", closes="f1")))
+    none = Scene(subscribers=PEOPLE)
+    none.state = one.state
+    none.pass_time(3, 1_000, 50)
+    assert none.state.alerts == {}
 
 
-def test_own_subscriptions_hear_after_a_silence_of_what_began_under_it_and_lasts() -> None:
-    one = Scene(subscribers={"me": {"kind": "console", "events": ["all"]}})
-    one.feed(tick(0), silence(0, 60), signalled(1, signal("f1")), signalled(2, signal("f2", severity="critical")))
-    assert one.told == []
-    one.feed(tick(61))
-    assert [(m.status, m.body.split("\n")[0]) for m in one.told] == [("firing", "It was silenced until now.")]
-    one.feed(silence(62, 90), tick(91))
-    assert len(one.told) == 1, "nothing new"
+def test_an_acknowledgement_that_expires_is_told_beside_others_that_nobody_acknowledged() -> None:
+    one = scene()
+    one.feed(signalled(1, signal("f1"), signal("f2", asset="fan")))
+    one.pass_time(2, 20)
+    one.feed(ack(one, 20, until=200))
+    one.pass_time(21, 300)
+    assert told(one) == [("ann", "new", "firing", 2, 0)] * 2
+    assert one.told[1].time >= at(200)
 
 
-def test_own_subscriptions_hear_under_a_silence_of_the_end_of_what_they_heard_of_and_of_no_other() -> None:
-    one = Scene(subscribers={"me": {"kind": "console", "events": ["all"]}})
-    one.feed(tick(0), signalled(1, signal("f1")), silence(2, 600), tick(2))
-    one.feed(signalled(3, over("o1", closes="f1")))
-    assert [m.status for m in one.told] == ["firing", "resolved"]
-    one.feed(signalled(4, signal("f2")), signalled(5, over("o2", closes="f2")))
-    assert len(one.told) == 2
-
-
-def test_a_throttled_subscription_hears_of_an_alert_once_in_its_time_and_of_its_end() -> None:
-    one = Scene(subscribers={"slow": {"kind": "console", "events": ["all"], "throttle": "10m"}}, flap_after=999)
-    one.feed(tick(0))
-    for n in range(1, 130):
-        one.feed(tick(10 * n), signalled(10 * n, signal(f"f{n}")), signalled(10 * n, over(f"o{n}", closes=f"f{n}")))
-    assert [(m.status, (m.time - at(0)) // 10**9) for m in one.told] == [
-        ("firing", 10), ("resolved", 10), ("firing", 610), ("resolved", 610), ("firing", 1210), ("resolved", 1210),
-    ]  # fmt: skip
-
-
-def test_what_is_too_much_in_a_minute_comes_in_one_message_with_counts() -> None:
-    one = Scene(subscribers={"me": {"kind": "console", "events": ["all"], "most_per_minute": 5}})
-    found = [signal(f"f{n}", asset=f"m{n}", severity="critical" if n == 77 else "warning") for n in range(100)]
-    one.feed(tick(0), signalled(1, *found), signalled(2, over("o", closes="f99", asset="m99")))
-    one.pass_time(1, 59)
-    assert len(one.told) == 5
-    one.pass_time(60, 130)
-    (digest,) = one.told[5:]
-    assert (digest.why, digest.firing, digest.resolved, len(digest.alerts)) == ("digest", 95, 1, 50)
-    assert digest.alerts[0].severity == "critical"
-    assert digest.body.startswith("96 messages in a minute were too many")
-    assert len({m.key for m in one.told}) == 6
-    one.feed(
-        noted(130, "me", state="active"), tick(131), signalled(131, *(signal(f"g{n}", asset=f"n{n}") for n in range(9)))
-    )
-    assert len(one.told) == 6 + 5
-
-
-def test_a_summary_is_one_of_the_messages_of_its_minute() -> None:
-    one = Scene(subscribers={"me": {"kind": "console", "events": ["all"], "most_per_minute": 2}})
-    one.feed(tick(0), signalled(1, *(signal(f"f{n}", asset=f"m{n}") for n in range(3))), tick(60))
-    one.feed(signalled(61, *(signal(f"g{n}", asset=f"n{n}") for n in range(3))))
-    assert [m.why for m in one.told] == ["subscription", "subscription", "digest", "subscription"]
+def test_who_wants_no_ends_hears_of_none_from_routes() -> None:
+    one = scene(subscribers={"ann": {"kind": "console", "send_resolved": False}})
+    one.feed(signalled(1, signal("f1"), signal("f2", asset="fan")))
+    one.pass_time(2, 20)
+    one.feed(signalled(21, over("o2", closes="f2", asset="fan"), signal("f3", asset="mill")))
+    one.pass_time(22, 100)
+    one.feed(signalled(100, over("o1", closes="f1"), over("o3", closes="f3", asset="mill")))
+    one.pass_time(101, 200)
+    assert told(one) == [("ann", "new", "firing", 2, 0), ("ann", "new", "firing", 2, 0)]

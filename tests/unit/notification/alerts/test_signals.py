@@ -125,6 +125,11 @@ def test_texts_are_bounded_and_the_largest_contributions_kept() -> None:
     assert list(signal.contributions) == [f"channel {number}" for number in range(49, 41, -1)]
 
 
+def test_a_summary_is_one_line_whatever_somebody_wrote() -> None:
+    event = health("failed").model_copy(update={"found": "one\r\nBcc: all\x0b is old"})
+    assert of(event).summary == "served-models: one Bcc: all is old"
+
+
 def test_findings_of_a_batch_come_together_each_once_and_fit_into_the_log() -> None:
     batch = [anomaly(number, asset=f"m{number}", reason="ü" * 5_000) for number in range(2_000)]
     events = Gather().forward(batch, "anomalies", T0)

@@ -4,7 +4,7 @@ from email import message_from_bytes
 from email.policy import default
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agents.notification.delivery.letter import letter, mailbox
@@ -23,6 +23,7 @@ text = st.text(st.characters(codec="utf-8"), max_size=60) | st.sampled_from(
 )
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(subject=text, body=text, key=text.filter(bool), group=text)
 def test_no_text_becomes_a_header_or_ends_the_mail(subject: str, body: str, key: str, group: str) -> None:
     data = letter(due(key=key, subject=subject, body=body, group_key=group), SENDER, [ANN], 0)

@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 
 import anyio
 import pytest
 
 from agents.clock import Clock
+from agents.notification.delivery.channel import Channel, answered
 from agents.notification.delivery.delivery import Delivery
 from agents.notification.delivery.outbox import outbox
 from agents.notification.delivery.signing import new_secret
@@ -18,6 +20,7 @@ from agents.parts import Context
 from agents.redriving import Desk
 from agents.runtime.sinks.sinking import SinkRunner
 from bus.memory import MemoryBus
+from contracts.errors import Refused, RetryLater, Unavailable
 from contracts.events import (
     DeadLettered,
     DeliveryAttempted,
@@ -34,7 +37,8 @@ from tests.integration.delivery.receiver import Receiver, hangs, plain, receivin
 from tests.unit.notification.delivery.test_registry import changed, was_set
 from tests.unit.notification.delivery.test_warden import written
 from tests.unit.runtime.counting import home, of_type
-from tests.unit.runtime.test_sinking import PLACE, until
+from tests.unit.runtime.test_order import until
+from tests.unit.runtime.test_sinking import PLACE
 
 STREAM = NotificationDue.stream
 
@@ -201,6 +205,38 @@ async def test_no_secret_gets_into_events_or_dead_letters(tmp_path: Path, capfd:
     for secret in (canary, signing, signing.removeprefix("whsec_")):
         assert secret not in everything + letters
     assert "given up" in everything, "what is searched holds what was logged"
+
+
+class Quoting(Channel):
+    """A library that says in its errors what it was given."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    async def send(self, message: NotificationDue) -> str:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError("cannot reach json://canary-5f2b"), ValueError("canary-5f2b"), Refused("json://canary-5f2b is wrong"),
+        RetryLater("canary-5f2b", 3.0), answered(Unavailable("canary-5f2b"), "503"),
+    ],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+async def test_whatever_a_channel_raises_is_told_without_secrets(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.notification.delivery.delivery.channel_for", lambda *given: Quoting(error))
+    delivery = Delivery(subscribers={"a": subscriber({"kind": "apprise", "url": "json://canary-5f2b"})})
+    delivery.prepare(Context("notification", tmp_path))
+    with pytest.raises((Refused, RetryLater, Unavailable)) as caught:
+        await delivery.deliver(due("a"))
+    assert "***" in str(caught.value)
+    assert "canary" not in "".join(format_exception(caught.value))
+    assert getattr(caught.value, "answer", None) == getattr(error, "answer", "")
+    assert isinstance(error, OSError | ValueError) or type(caught.value) is type(error)
 
 
 def test_every_kind_of_subscriber_has_a_channel() -> None:

@@ -98,6 +98,18 @@ def test_somebody_may_want_the_next_step_now(world: World) -> None:
     assert world.routing.further(world.state, group, 400 * SECOND, world) is None
 
 
+def test_who_was_called_already_is_not_the_next_step(world: World) -> None:
+    world.fire("a")
+    world.pass_to(200)
+    world.taken = {"a"}
+    world.pass_to(260)
+    world.fire("b")
+    # Nothing waits, as b has not been told yet; bob has heard of the group before.
+    further = world.routing.further(world.state, world.routing.groups_of(world.state, "b")[0], 260 * SECOND, world)
+    assert further is not None
+    assert (further.tell, further.firing) == (("cy",), ("b",))
+
+
 def test_there_is_no_next_step_for_what_is_acknowledged_or_gone(world: World) -> None:
     world.fire("a")
     world.pass_to(20)

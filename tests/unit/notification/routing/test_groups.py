@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agents.notification.routing import Entering, Routing
@@ -217,6 +217,15 @@ def test_with_other_routes_groups_begin_anew_and_nothing_is_told_twice(world: Wo
     assert when(world.pass_to(400)) == [(320, "repeat", "a", "")]
 
 
+def test_a_clock_that_was_set_back_does_not_delay_what_is_repeated(world: World) -> None:
+    world.pass_to(1_000)
+    world.fire("a", site="north")
+    world.pass_to(1_020)
+    world.now = 100
+    world.routing.rebuild(world.state, [Entering("a", world.known["a"], True, 0)], 100 * SECOND)
+    assert [why for _, why, *_ in when(world.pass_to(500))] == ["repeat"]
+
+
 def _chance(rng: random.Random, world: World) -> None:
     """Something happens."""
     alert = rng.choice("abcdef")
@@ -243,7 +252,7 @@ def _routes() -> Routing:
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32), every=st.sampled_from([1, 3, 7]))
 def test_it_does_not_matter_how_often_time_is_told_or_the_process_dies(seed: int, every: int) -> None:
     """What is told is a function of what happened and when: any further look, save and load changes nothing."""

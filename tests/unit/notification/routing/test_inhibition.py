@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agents.notification.routing.inhibition import InhibitionState, Rule, inhibited, note, rules_of
@@ -92,6 +92,7 @@ def walked(found: tuple[Rule, ...], firing: Mapping[str, Mapping[str, str]], lab
     )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     configured=_RULES,
     happened=st.lists(st.tuples(st.sampled_from("abcd"), _LABELS, st.booleans()), max_size=12),

@@ -1,7 +1,7 @@
 """Matchers are read and asked as Alertmanager does."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agents.notification.routing.matching import braced, matches, parse, parse_all
@@ -82,6 +82,7 @@ def test_fifty_matchers_are_enough() -> None:
         parse_all(["a=b"] * 51)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(value=st.text(max_size=40), operator=st.sampled_from(["=", "!="]))
 def test_what_is_written_is_read_again(value: str, operator: str) -> None:
     stripped = parse(f"a{operator}x").__class__("a", operator, value)  # type: ignore[arg-type] # one of the two

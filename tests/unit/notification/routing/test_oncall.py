@@ -91,7 +91,8 @@ def test_a_turn_that_ends_in_the_hour_that_comes_twice_ends_once() -> None:
 
 def test_a_turn_that_ends_in_the_hour_that_never_comes_ends_all_the_same() -> None:
     daily = turns(turn="1d", begins="2027-03-27T02:30:00+01:00")
-    times = ("2027-03-28T00:59:59Z", "2027-03-28T01:30:00Z", "2027-03-29T00:29:59Z", "2027-03-29T00:30:00Z")
+    # 02:30 on a wall that knew no summer time is 03:30 in it.
+    times = ("2027-03-28T01:29:59Z", "2027-03-28T01:30:00Z", "2027-03-29T00:29:59Z", "2027-03-29T00:30:00Z")
     assert [on_call(daily, at) for at in times] == ["ada", "bob", "bob", "cy"]
 
 

@@ -1,7 +1,7 @@
 """Silences keep alerts back between two times, and nothing else."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agents.notification.routing import silences
@@ -62,6 +62,7 @@ _MATCHERS = st.lists(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     several=st.lists(_MATCHERS, max_size=5),
     labels=st.dictionaries(st.sampled_from("abc"), st.sampled_from(["", "1", "2"]), max_size=3),
