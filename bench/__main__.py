@@ -16,6 +16,7 @@ BENCHES: tuple[tuple[str, tuple[str, ...], bool], ...] = (
     ("bench.features", (), False),
     ("bench.training", (), False),
     ("bench.pipeline", ("--quick",), False),
+    ("bench.sse", ("--subscribers", "200", "--events", "50"), False),
     ("bench.lineage", ("--alerts", "100000"), False),
     ("bench.bearings", ("--seeds", "5"), False),
     ("bench.calibration", (), False),

@@ -10,6 +10,7 @@ from pydantic_core import to_json
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 #: Columns where nobody looks at a terminal: 80 would cut what a log keeps.
 PIPED_WIDTH = 160
@@ -26,8 +27,27 @@ def document(record: object) -> None:
 
 
 def say(text: str) -> None:
-    """A notice for people, on standard error."""
-    notices().print(text)
+    """A notice for people, on standard error; of what could move the cursor only line ends are left."""
+    notices().print("\n".join(map(still, text.split("\n"))))
+
+
+def line(text: str, style: str = "") -> None:
+    """One line of data for people on standard output, not wrapped, whatever is in it."""
+    tables().print(still(text), style=style, soft_wrap=True)
+
+
+def cell(text: str, style: str = "") -> "Text":
+    """A text for a cell of a table, which stays in it, whatever is in it."""
+    from rich.text import Text
+
+    return Text(still(text), style=style)
+
+
+def still(text: str) -> str:
+    """The text with everything escaped that could move a cursor or turn the reading direction: rich lets it pass."""
+    from agents.notification.lines import escaped
+
+    return escaped(text)
 
 
 def notices() -> "Console":

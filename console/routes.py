@@ -13,7 +13,7 @@ from contracts.errors import ConfigError
 from contracts.instants import SECOND, from_iso, iso
 
 from .options import Loaded, common, json_option
-from .output import document, say, tables
+from .output import document, line
 
 
 @click.group()
@@ -31,7 +31,7 @@ def show(loaded: Loaded, as_json: bool) -> None:
         document([_described(node) for node in routing.tree.nodes])
         return
     for node in routing.tree.nodes:
-        tables().print(_indented(node), _terms(node), markup=False, highlight=False, soft_wrap=True)
+        line(f"{_indented(node)} {_terms(node)}")
 
 
 @routes.command("test")
@@ -48,20 +48,19 @@ def test(loaded: Loaded, as_json: bool, labels: str, at: str | None) -> None:
     if as_json:
         document(found)
         return
-    for line in found["nodes"]:
-        mark = "→" if line["chosen"] else "·" if line["fits"] else "✗"
-        text = f"{mark} {'  ' * line['depth']}{line['route']}  {line['why']}".rstrip()
-        tables().print(text, markup=False, highlight=False, soft_wrap=True)
-    say("")
+    for node in found["nodes"]:
+        mark = "→" if node["chosen"] else "·" if node["fits"] else "✗"
+        line(f"{mark} {'  ' * node['depth']}{node['route']}  {node['why']}".rstrip())
+    line("")
     for end in found["receivers"]:
-        for line in _ends(end):
-            tables().print(line, markup=False, highlight=False, soft_wrap=True)
+        for text in _ends(end):
+            line(text)
 
 
 def _routing(loaded: Loaded) -> Routing:
     routing = Routing.of(loaded.settings.alerting, loaded.settings.data_dir)
     if routing is None:
-        raise ConfigError(["alerting.route is not set"], mend="docs/alerting.md shows one to begin with")
+        raise ConfigError(["alerting.route is not set"], mend="docs/routing.md shows one to begin with")
     return routing
 
 
@@ -72,7 +71,10 @@ def _labels(text: str) -> dict[str, str]:
         raise click.BadParameter(str(error), param_hint="LABELS") from error
     if other := [str(each) for each in found if each.operator != "="]:
         raise click.BadParameter(f"an alert has labels, not {other[0]}: write them with =", param_hint="LABELS")
-    return {each.label: each.value for each in found}
+    labels = {each.label: each.value for each in found}
+    if len(labels) < len(found):
+        raise click.BadParameter("a label has one value", param_hint="LABELS")
+    return labels
 
 
 def _instant(text: str | None) -> int:

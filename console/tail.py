@@ -8,6 +8,7 @@ import click
 from bus.protocol import Place
 from bus.redis import open_bus
 from bus.scan import FACTS, STREAMS, Found, read
+from contracts.events import TimePassed
 from contracts.rows import rows
 
 from .host import Host
@@ -21,12 +22,17 @@ _WAIT_S = 0.5
 @click.command()
 @common
 @click.option("--json", "as_json", is_flag=True, help="JSON lines.")
-@click.option("--stream", "streams", multiple=True, type=click.Choice(STREAMS), help="Only these. [default: findings]")
+@click.option(
+    "--stream", "streams", multiple=True, type=click.Choice(STREAMS), help="Only these. [default: findings and alerts]"
+)
 @click.option("--series", default="*", help="Only assets and channels like this, pump-*/pressure for one.")
 @click.option("--from-start", is_flag=True, help="What is in the log already, too.")
 @click.option("--once", is_flag=True, help="Stop at the end of the log.")
 def tail(loaded: Loaded, as_json: bool, streams: tuple[str, ...], series: str, from_start: bool, once: bool) -> None:
-    """Print events as they come in. The service must run, or --redis name its server."""
+    """Print events as they come in. The service must run, or --redis name its server.
+
+    The time, which `signals` tells each second, is in --json alone.
+    """
     chosen = streams or tuple(s for s in FACTS if not s.startswith("readings.") and s != "notifications")
     follow = _Follow(loaded, chosen, series, as_json, from_start or once, once)
     anyio.run(follow.go, backend_options={"use_uvloop": True})
@@ -67,7 +73,7 @@ class _Follow:
                     continue
                 if self.as_json:
                     emit({**row, "partition": found.place.partition, "stream": found.place.stream})
-                else:
+                elif row["type"] != TimePassed.__name__:
                     self.out.print(line(row), style=style(row), soft_wrap=True)
 
 

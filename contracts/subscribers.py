@@ -206,6 +206,11 @@ def outlined(spec: dict[str, Any]) -> Subscriber:
     return _ADAPTER.validate_python(missing | spec)
 
 
+def secrets_of(kind: str) -> frozenset[str]:
+    """The fields of a kind of subscriber that hold secrets; of an unknown kind none."""
+    return frozenset(_KINDS[kind].secrets) if kind in _KINDS else frozenset()
+
+
 def checked_name(name: str) -> str:
     """The name of a subscriber, a receiver or a schedule.
 

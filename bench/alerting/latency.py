@@ -22,7 +22,7 @@ from tests.clusters import free_ports
 
 from .ours import configuration, service
 from .peer import BINARIES, exporter, watching
-from .plant import PERIOD_S, Plant
+from .plant import Plant
 from .receiver import Receiver
 
 _ROUTE = {"receiver": "hook", "group_by": ["asset"], "group_wait": 0, "group_interval": 1, "repeat_interval": "4h"}
@@ -61,7 +61,7 @@ def measured(plant: Plant) -> dict[str, Any]:
         time.sleep(_SETTLE_S)
         ours, theirs = _delays(plant, receiver, "/tocsin"), _delays(plant, receiver, "/prometheus")
     return {
-        "readings_per_s": round(plant.assets / PERIOD_S),
+        "readings_per_s": round(plant.assets / plant.period_s),
         "refused_pushes": plant.refused,
         "tocsin": ours,
         "prometheus": theirs,

@@ -1,6 +1,7 @@
 """Tocsin as a service of its own, told to watch a limit and to tell webhooks."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -36,7 +37,15 @@ def configuration(push: int, hooks: Mapping[str, str], **alerting: Any) -> dict[
 
 @contextmanager
 def service(folder: Path, settings: Mapping[str, Any], push: int) -> Iterator[subprocess.Popen[bytes]]:
-    """The service, ready to take readings; its log is FOLDER/tocsin.log."""
+    """The service, ready to take readings."""
+    with started(folder, settings) as process:
+        _ready(f"http://127.0.0.1:{push}/api/v1/write")
+        yield process
+
+
+@contextmanager
+def started(folder: Path, settings: Mapping[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
+    """The service, begun; its log is FOLDER/tocsin.log."""
     file = folder / "tocsin.yaml"
     file.write_text(json.dumps(settings))
     command = [
@@ -50,11 +59,25 @@ def service(folder: Path, settings: Mapping[str, Any], push: int) -> Iterator[su
     with (folder / "tocsin.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-            _ready(f"http://127.0.0.1:{push}/api/v1/write")
             yield process
         finally:
             process.terminate()
             process.wait(_STOP_S)
+
+
+def processor_s(pid: int) -> float:
+    """Processor time that a process and its living children took so far, as its workers and the log's server."""
+    return _own_s(pid) + sum(map(processor_s, children(pid)))
+
+
+def children(pid: int) -> list[int]:
+    """Of all its threads."""
+    return [int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()]
+
+
+def _own_s(pid: int) -> float:
+    parts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(parts[11]) + int(parts[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _ready(url: str) -> None:

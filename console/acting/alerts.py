@@ -20,14 +20,21 @@ def found(state: AlertsState, alert: str) -> Alert:
 
     Raises NotFound where there is none, or more than one.
     """
-    known = state.known(alert)
-    if known is not None:
-        return known
-    fitting = [name for name in state.alerts if len(alert) >= _SHORTEST and name.startswith(alert)]
-    if len(fitting) != 1:
-        what = f"{len(fitting)} alerts have an id that begins with" if fitting else "there is no alert"
-        raise NotFound(f"{what} {alert[:64]!r}", mend="`tocsin alerts ls` lists them; those of long ago are in the log")
-    return state.alert(fitting[0])
+    names = fitting(state, alert)
+    if len(names) != 1:
+        what = f"{len(names)} alerts have an id that begins with" if names else "there is no alert"
+        mend = "`tocsin alerts ls` lists them; those of long ago are in the log"
+        if len(alert) < _SHORTEST:
+            mend = f"Give {_SHORTEST} digits of its id at least: `tocsin alerts ls` lists them"
+        raise NotFound(f"{what} {alert[:64]!r}", mend=mend)
+    return state.alert(names[0])
+
+
+def fitting(state: AlertsState, alert: str) -> list[str]:
+    """The ids that may be meant: the very one, or those that begin so."""
+    if state.known(alert) is not None:
+        return [alert]
+    return [name for name in state.alerts if len(alert) >= _SHORTEST and name.startswith(alert)]
 
 
 async def acknowledge(actor: Actor, alert: Alert, *, note: str = "", until: int = 0) -> AlertAcknowledged:

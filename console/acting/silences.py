@@ -37,7 +37,7 @@ async def unsilence(actor: Actor, state: AlertsState, name: str) -> SilenceEnded
     fitting = [one for one in state.routing.silences.known if one == name or (len(name) >= 4 and one.startswith(name))]
     if len(fitting) != 1:
         what = f"{len(fitting)} silences have an id that begins with" if fitting else "there is no silence"
-        raise NotFound(f"{what} {name[:64]!r}", mend="`tocsin silences ls` lists them")
+        raise NotFound(f"{what} {name[:64]!r}", mend="`tocsin alerts silences` lists them")
     now = actor.clock.wall_ns()
     event = SilenceEnded.of(
         cause=fitting[0], time=now, asset="alerts", discriminator=str(now), silence=fitting[0], by=actor.by

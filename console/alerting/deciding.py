@@ -15,17 +15,23 @@ from ..options import Loaded, common
 from ..output import say
 from .session import Session, run
 
+#: As in settings: ten years.
+_LONGEST_S = 315_360_000.0
+
 
 class Length(click.ParamType[float]):
-    """A length of time, as 30s, 5m or 1h30m, in seconds."""
+    """A length of time, as 30s, 5m or 1h30m, in seconds; more than none, and at most ten years."""
 
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         try:
-            return float(seconds(value))
+            length = float(seconds(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        if not 0 < length <= _LONGEST_S:
+            self.fail(f"{value!r}: more than nothing, and ten years at most", param, ctx)
+        return length
 
 
 def _decision(command: Callable[..., None]) -> Callable[..., None]:
@@ -47,7 +53,7 @@ def ack(loaded: Loaded, alert: str, note: str, by: str, length: float | None) ->
     """Take care of ALERT (its id, or the beginning of one): it is not repeated, and does not escalate."""
 
     async def acknowledge(actor: Actor, found: Alert) -> None:
-        until = actor.clock.wall_ns() + round(length * SECOND) if length else 0
+        until = actor.clock.wall_ns() + round(length * SECOND) if length is not None else 0
         await acting.acknowledge(actor, found, note=note, until=until)
         say(f"acknowledged{f' until {iso(until)}' if until else ''}: {found.summary}")
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from agents.notification.alerts.state import AlertsState
 from bus.saved import Saved
 from contracts.errors import NotFound
 from contracts.events import AlertLabelled, AnomalyDetected, DriftDetected
@@ -40,13 +41,16 @@ def label(loaded: Loaded, alert: str, verdict: str, note: str, by: str) -> None:
 
 async def _labelled(session: Session, alert: str, verdict: Any, note: str) -> AlertLabelled:
     try:
-        found = acting.found(await session.state(), alert)
+        state = await session.state()
     except NotFound:
-        # Of long ago, or where nobody follows alerts: then a finding is meant.
-        finding = await _finding(session, alert)
-        about = {"asset": finding.asset, "channel": finding.channel, "bundle": finding.bundle}
-        return await acting.label_finding(session.actor, finding.id, about, verdict, note=note)
-    return await acting.label(session.actor, found, verdict, note=note)
+        # Nobody follows alerts.
+        state = AlertsState()
+    # An alert of long ago is not there: then a finding is meant. Of two that fit none is taken.
+    if acting.fitting(state, alert):
+        return await acting.label(session.actor, acting.found(state, alert), verdict, note=note)
+    finding = await _finding(session, alert)
+    about = {"asset": finding.asset, "channel": finding.channel, "bundle": finding.bundle}
+    return await acting.label_finding(session.actor, finding.id, about, verdict, note=note)
 
 
 async def _finding(session: Session, name: str) -> AnomalyDetected | DriftDetected:

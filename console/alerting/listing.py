@@ -8,11 +8,11 @@ import click
 from agents.notification.alerts.alert import RANK
 from agents.notification.routing.matching import matches, parse_all
 from bus.news import News
-from contracts.events import AlertLabelled
+from contracts.events import AlertLabelled, Severity
 
 from ..acting import alerts as acting
 from ..options import Loaded, common, json_option
-from ..output import document, say, tables
+from ..output import cell, document, say, tables
 from .findings import latest
 from .session import Session, run
 
@@ -28,7 +28,7 @@ _STATES = ("open", "acknowledged", "resolved", "all")
 @click.option("--match", "matchers", multiple=True, help="As 'asset=~\"pump.*\"'; may be given again.")
 @click.option("--labelled", is_flag=True, help="Only those that somebody labelled.")
 def ls(
-    loaded: Loaded, as_json: bool, most: int, state: str | None, severity: str | None, matchers: Sequence[str],
+    loaded: Loaded, as_json: bool, most: int, state: str | None, severity: Severity | None, matchers: Sequence[str],
     labelled: bool,
 ) -> None:  # fmt: skip
     """The latest alerts, newest first, with what was said of them.
@@ -42,7 +42,9 @@ def ls(
 
     async def work(session: Session) -> list[dict[str, Any]]:
         if not loaded.settings.alerting.on:
-            return await latest(session.actor.bus, most, labelled=labelled)
+            if state or matchers:
+                raise click.UsageError("nobody follows alerts here, so only findings are listed: they have no state")
+            return await latest(session.actor.bus, most, labelled=labelled, least=severity or "info")
         said = await News([AlertLabelled]).read(session.history)
         verdicts = {event.alert: event for event in said if isinstance(event, AlertLabelled)}
         present = await session.state()
@@ -72,7 +74,6 @@ def _fits(row: dict[str, Any], state: str | None) -> bool:
 
 def _show(found: list[dict[str, Any]]) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, padding=(0, 2))
     for heading in ("alert", "last", "severity", "state", "findings", "what", "owner", "verdict"):
@@ -89,7 +90,7 @@ def _show(found: list[dict[str, Any]]) -> None:
             row.get("owner", ""),
             row["verdict"] or "",
         )
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*map(cell, cells))
     tables().print(table)
     if not found:
         say("no alerts")

@@ -9,7 +9,8 @@ from contracts.instants import from_iso
 
 from ..acting import alerts as acting
 from ..options import Loaded, common, json_option
-from ..output import document, tables
+from ..output import document, line
+from ..render import span
 from .session import Session, run
 from .story import story
 
@@ -33,8 +34,8 @@ def show(loaded: Loaded, alert: str, as_json: bool) -> None:
     if as_json:
         document(row)
         return
-    for line in _lines(row):
-        tables().print(line, markup=False, highlight=False, soft_wrap=True)
+    for text in _lines(row):
+        line(text)
 
 
 def _lines(row: dict[str, Any]) -> Iterator[str]:
@@ -80,9 +81,10 @@ def _bar(values: Sequence[float], low: float, high: float) -> str:
     if not values:
         return " "
     # What is furthest from the middle says most of a step.
-    middle = (low + high) / 2
-    value = max(values, key=lambda each: abs(each - middle))
-    share = (value - low) / (high - low) if high > low else 0.5
+    middle = low / 2 + high / 2
+    value = max(values, key=lambda each: abs(each / 2 - middle / 2))
+    # Halves: the whole range may be more than a float can hold.
+    share = (value / 2 - low / 2) / (high / 2 - low / 2) if high / 2 > low / 2 else 0.5
     return _BARS[min(int(share * len(_BARS)), len(_BARS) - 1)]
 
 
@@ -91,7 +93,7 @@ def _like_it(similar: Sequence[dict[str, Any]]) -> Iterator[str]:
         return
     yield "Like it before:"
     for each in similar:
-        lasted = "" if each["lasted_s"] is None else f"lasted {each['lasted_s']:g} s"
+        lasted = "" if each["lasted_s"] is None else f"lasted {span(each['lasted_s'])}"
         said = " ".join(part for part in (each["verdict"] or "", each["note"]) if part)
         yield f"  {each['alert'][:12]}  {each['time'][:19]}Z  {each['summary']}  {lasted}  {said}".rstrip()
     yield ""

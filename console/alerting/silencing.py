@@ -7,7 +7,7 @@ from contracts.instants import SECOND, iso
 from ..acting import silences as acting
 from ..instant import Instant
 from ..options import Loaded, common, json_option
-from ..output import document, say, tables
+from ..output import document, line, say
 from .deciding import Length
 from .session import Session, run
 
@@ -51,7 +51,7 @@ def silences(loaded: Loaded, as_json: bool) -> int:
     for row in [] if as_json else found:
         matchers = ", ".join(map(str, row["matchers"])) if isinstance(row["matchers"], list) else ""
         text = f"{str(row['id'])[:12]}  {row['starts']} to {row['ends']}  {matchers}  {row['by']} {row['comment']}"
-        tables().print(text.rstrip(), markup=False, highlight=False, soft_wrap=True)
+        line(text.rstrip())
     if not found and not as_json:
         say("no silences")
     return 0 if found else 1

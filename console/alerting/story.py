@@ -160,8 +160,11 @@ async def _similar(recorded: Recorded, changes: list[AlertChanged], alert: Alert
     said = {
         event.alert: event for event in await News([AlertLabelled]).read(recorded) if isinstance(event, AlertLabelled)
     }
-    ended: dict[str, int] = {e.alert: e.time for e in changes if e.state == "resolved"}
-    opened = [e for e in changes if e.change == "opened" and e.alert != alert.id and e.kind == alert.kind]
+    # How each stands now: one that came back has not ended.
+    stands = {e.alert: e for e in changes}
+    ended = {name: e.time for name, e in stands.items() if e.state == "resolved"}
+    own = next((number for number, e in enumerate(changes) if e.alert == alert.id), 0)
+    opened = [e for e in changes[:own] if e.change == "opened" and e.kind == alert.kind]
     near = [e for e in reversed(opened) if e.key == alert.key]
     near += [e for e in reversed(opened) if e.key != alert.key and e.asset == alert.asset]
     return [

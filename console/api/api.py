@@ -61,8 +61,8 @@ async def _serve(settings: Settings, url: str) -> None:
     assert port is not None  # noqa: S101 - checked by the command
     listener = listening(settings.api.host, port)
     bus = await open_bus(settings, url, create=False)
-    application = Application(settings, bus)
-    serving = server(application.app(), settings.api.header_timeout_s, _room(settings.api.subscribers))
+    application = Application(settings, bus, _room(settings.api.subscribers))
+    serving = server(application.app(), settings.api.header_timeout_s, application.subscribers)
     log.info("api", address=f"http://{settings.api.host}:{port}/api/v1")
     try:
         with single_error():
@@ -113,9 +113,10 @@ def _room(subscribers: int) -> int:
 
 
 class Application:
-    """All routes, behind their guard."""
+    """All routes, behind their guard; so many subscribers may be there at once, or as many as the settings say."""
 
-    def __init__(self, settings: Settings, bus: Bus) -> None:
+    def __init__(self, settings: Settings, bus: Bus, subscribers: int | None = None) -> None:
+        self.subscribers = settings.api.subscribers if subscribers is None else subscribers
         self.settings, self.bus, self.history = settings, bus, history_of(settings, bus)
         self.hub = Hub(bus, self.history)
 
@@ -132,8 +133,8 @@ class Application:
         return [
             Route("/api/v1/openapi.json", _described, methods=["GET"]),
             Route("/api/v1/asyncapi.json", self._told, methods=["GET"]),
-            Route("/api/v1/events", EventSource(self.hub, limits.subscribers), methods=["GET"]),
-            WebSocketRoute("/api/v1/events/ws", EventSocket(self.hub, limits.subscribers).serve),
+            Route("/api/v1/events", EventSource(self.hub, self.subscribers), methods=["GET"]),
+            WebSocketRoute("/api/v1/events/ws", EventSocket(self.hub, self.subscribers).serve),
             *Predict(Catalog(self.bus), cache, body, limits.models).routes(),
             *AlertsApi(self.bus, self.settings, body).routes(),
             *SubscribersApi(self.bus, self.history, self.settings, body).routes(),

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from contracts.subscribed import SubscriberState
+from contracts.subscribers import secrets_of
 
 from ..acting import subscribers as acting
 from ..alerting.session import Session, run
@@ -113,11 +114,15 @@ def _fields(settings: tuple[str, ...]) -> dict[str, Any]:
     for text in settings:
         field, equals, value = text.partition("=")
         if not equals:
-            raise click.UsageError(f"{text!r} is no setting: write it as FIELD=VALUE")
+            raise click.UsageError("a setting is written as FIELD=VALUE")
         if field in _LISTS:
             spec.setdefault(field, []).append(value)
+        elif field in spec:
+            raise click.UsageError(f"{field[:64]!r} has one value")
         else:
             spec[field] = value
+    if given := sorted(secrets_of(str(spec.get("kind"))) & set(spec)):
+        raise click.UsageError(f"{', '.join(given)}: give it with --secrets; others can see what stands here")
     return spec
 
 

@@ -13,7 +13,7 @@ from ..acting.subscribers import kept
 from ..acting.subscribers import redeliver as again
 from ..alerting.session import Session, run
 from ..options import Loaded, common, json_option
-from ..output import document, say, tables
+from ..output import cell, document, say, tables
 
 _KINDS = (NotificationSent, NotificationFailed, DeliveryAttempted)
 _OUTCOMES = {NotificationSent: "delivered", NotificationFailed: "given up", DeliveryAttempted: "failed try"}
@@ -69,7 +69,6 @@ def _row(event: NotificationSent | NotificationFailed | DeliveryAttempted) -> di
 
 def _print(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, padding=(0, 2))
     for heading in ("time", "key", "outcome", "try", "answer", "ms", "error"):
@@ -77,7 +76,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         took = "" if row["latency_ms"] is None else f"{row['latency_ms']:g}"
         cells = (row["time"], row["key"][:12], row["outcome"], str(row["attempt"]), row["answer"], took, row["error"])
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*map(cell, cells))
     tables().print(table)
 
 

@@ -1,5 +1,6 @@
 """``tocsin subscribers ls|show``."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -7,7 +8,7 @@ import click
 from ..acting.subscribers import Subscribers, known
 from ..alerting.session import Session, run
 from ..options import Loaded, common, json_option
-from ..output import document, say, tables
+from ..output import cell, document, line, say, tables
 
 
 async def _known(session: Session) -> Subscribers:
@@ -40,13 +41,20 @@ def show(loaded: Loaded, name: str, as_json: bool) -> None:
     if as_json:
         document(row)
         return
-    for key, value in {**row, **row.pop("spec")}.items():
-        tables().print(f"{key:<18} {value}", markup=False, highlight=False, soft_wrap=True)
+    for text in _lines(row):
+        line(text)
+
+
+def _lines(row: dict[str, Any]) -> Iterator[str]:
+    """What there is to say of one, its settings last."""
+    about = {key: value for key, value in row.items() if key != "spec"}
+    for key, value in (about | row["spec"]).items():
+        text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        yield f"{key:<18} {text}".rstrip()
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, padding=(0, 2))
     for heading in ("subscriber", "kind", "state", "sent", "failed tries", "given up", "last", "answer", "trouble"):
@@ -55,5 +63,5 @@ def _print(rows: list[dict[str, Any]]) -> None:
         trouble = row["why"] or row["error"]
         cells = (row["name"], row["kind"], row["state"], f"{row['sent']:,}", f"{row['failed_tries']:,}",
                  f"{row['given_up']:,}", row["last"][:19], row["answer"], trouble[:60])  # fmt: skip
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*map(cell, cells))
     tables().print(table)

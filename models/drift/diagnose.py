@@ -37,7 +37,7 @@ def explain(state: State, hit: Hit, book: Book) -> Finding:
     if hit.fault == "stuck" or (hit.fault == "repeat" and hit.run > 2):
         told = _limited(state, hit) or _Effect("stuck", 0, 1.0, 1.0, 1.0, "share", hit.run)
     elif hit.fault == "missing":
-        told = _missing(hit.recent)
+        told = _missing(state, hit)
     elif hit.fault == "repeat":
         told = _repeat(state, hit)
     else:
@@ -67,13 +67,20 @@ def _share(k: int, n: int) -> tuple[float, float, float]:
     return p, max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half))
 
 
-def _missing(recent: F64) -> _Effect:
-    gone = np.isnan(recent)
-    # The stretch that starts at the k-th missing reading from the end and is fullest.
-    ago = len(recent) - np.flatnonzero(gone)
-    density = np.arange(len(ago), 0, -1) / (ago + 3.0)
-    start = int(ago[int(density.argmax())])
-    return _Effect("missing", 1, *_share(int(gone[-start:].sum()), start), "share", start)
+def _missing(state: State, hit: Hit) -> _Effect:
+    """Since the missing reading that makes a change of the rate likeliest (Page, 1954)."""
+    gone = np.isnan(hit.recent)
+    n = len(gone) - np.flatnonzero(gone)
+    m = np.arange(len(n), 0, -1)
+    # The bets are ratios of chances, after a present reading: they say what the reference's own was.
+    stays, comes = state.missing_bet[hit.row].reshape(2, 2, 2)[0, :, 0].tolist()
+    usual = (1 - stays) / (comes - stays)
+    share = np.clip(m / n, usual, 1 - 1e-9)
+    gain = m * np.log(share / usual) + (n - m) * np.log((1 - share) / (1 - usual))
+    best = int(gain.argmax())
+    # The last one is left out: it was waited for.
+    size = _share(max(int(m[best]) - 1, 0), max(int(n[best]) - 1, 1))
+    return _Effect("missing", 1, *size, "share", int(n[best]))
 
 
 def _repeat(state: State, hit: Hit) -> _Effect:

@@ -155,11 +155,12 @@ def test_somebody_subscribes_while_it_runs(site: Site) -> None:
     site.run("subscribers", "show", "late", code=1)
 
 
-def test_a_notification_process_that_is_killed_tells_the_next(site: Site) -> None:
+def test_a_process_that_is_killed_tells_of_what_comes_next(site: Site) -> None:
     assert site.push("m-3", 20.0)
-    (pid,) = (pid for pid, line in processes(site.base / "d").items() if "up notification " in line)
+    found = processes(site.base / "d").items()
+    (pid,) = (pid for pid, line in found if " up " in line and "notification" in line and "--owner" in line)
     os.kill(pid, signal.SIGKILL)
-    assert site.push("m-3", 150.0)
+    wait_for(lambda: site.push("m-3", 150.0))
     wait_for(lambda: site.told("m-3"))
 
 

@@ -176,6 +176,14 @@ def test_a_flag_that_comes_up_is_told_with_its_share(tmp_path: Path) -> None:
     assert (event.time - int(readings.time[1_000])) / MINUTE < 120
 
 
+def test_a_flag_is_no_part_of_a_drift_of_the_machine(tmp_path: Path) -> None:
+    moved = noise(1_400) + 1.5 * (np.arange(1_400) >= 900)
+    whole = rows({"m1/a": moved, "m1/b": noise(1_400, 2)})
+    doubt = (whole.code == 1) & np.repeat(chosen(1, 1_400, 0.3) & (np.arange(1_400) >= 1_000), 2)
+    found = drifts(said(agent(tmp_path), [flagged(whole, doubt)]))
+    assert [(event.kind, event.channel, event.part_of) for event in found] == [("mean", "a", ""), ("quality", "b", "")]
+
+
 def test_flags_that_are_as_ever_are_nothing(tmp_path: Path) -> None:
     assert said(agent(tmp_path), [flagged(rows({"m1/a": noise(4_000)}), chosen(1, 4_000, 0.2))]) == []
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from agents.drift.causes import named
+from bench.drift_causes import matrix_row
 from models.drift import Alarms, State, batches, laws
 from models.drift.bets import SHAPES, STEPS, Book, book
 from models.drift.covered import Covered
@@ -194,3 +195,11 @@ def test_an_offset_that_comes_with_the_first_weekend_is_a_season() -> None:
     assert (cause.kind, cause.observed) == ("season", "jump")
     assert named("jump", ("", "", ""), ("", "", ""), covered, (wednesday, wednesday + MINUTE), watched).kind == "jump"
     assert named("unit", ("", "", ""), ("", "", ""), covered, (saturday, saturday + MINUTE), watched).kind == "unit"
+
+
+@pytest.mark.parametrize("kind", ["mean", "spread", "tail", "dependence", "unit", "jump", "clipping"])
+def test_the_agent_names_what_happened(kind: str) -> None:
+    """Thirty assets each; how often it is right of a thousand is in docs/guarantees.md."""
+    told, ways = matrix_row(kind, 30, 52)
+    assert told[kind] >= 27, dict(told)
+    assert ways is None or ways >= 0.96

@@ -203,6 +203,18 @@ def test_the_model_of_a_choice_counts_before_that_of_its_agent(tmp_path: Path) -
         assert (event.bundle, event.direction) == (fans.digest, "down"), agents
 
 
+def test_a_model_that_changes_no_reference_makes_nothing_listen_again(tmp_path: Path) -> None:
+    main, fans = bundle(tmp_path, m1__a=noise(1_500)), bundle(tmp_path, m1__a=noise(1_500, 2, 3.0))
+    steps: list[Step] = [
+        served(fans.digest, "anomaly.fans"),
+        rows({"m1/a": noise(300, 4)}),
+        served(main.digest, "anomaly"),
+        rows({"m1/a": noise(300, 5)}, 300),
+    ]
+    (event,) = said(agent(tmp_path), steps)
+    assert event.time < begin(steps[3]), "it is silent until somebody acknowledges"
+
+
 def test_another_model_of_a_choice_is_skew_where_it_brings_no_reference(tmp_path: Path) -> None:
     fans, plain = bundle(tmp_path, m1__a=noise(1_500)), bundle(tmp_path, "ewma")
     steps: list[Step] = [
