@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from pydantic import BaseModel, ValidationError
@@ -17,6 +18,8 @@ from .output import document, say
 SCHEMAS = Path(__file__).parent.parent / "config" / "schema"
 MASK = "***"
 _SECRET_WORDS = ("token", "password", "secret", "key")
+#: Kinds of subscribers that are posted to. Some services have a secret in the path of the URL.
+_POSTED = frozenset({"webhook", "alertmanager", "pagerduty"})
 
 
 @click.group()
@@ -96,7 +99,10 @@ def _agent(name: str, agent: AgentSettings) -> dict[str, Any]:
 def hide(value: Any) -> Any:
     """The same data without what looks like a secret, whatever its class says: a name, or a URL with a password."""
     if isinstance(value, dict):
-        return {key: MASK if item and _is_secret(str(key)) else hide(item) for key, item in value.items()}
+        hidden = {key: MASK if item and _is_secret(str(key)) else hide(item) for key, item in value.items()}
+        if value.get("kind") in _POSTED and isinstance(value.get("url"), str):
+            hidden["url"] = _place(value["url"])
+        return hidden
     if isinstance(value, list):
         return [hide(item) for item in value]
     if isinstance(value, str) and "://" in value and MASK not in value:
@@ -106,6 +112,16 @@ def hide(value: Any) -> Any:
 
 def _is_secret(name: str) -> bool:
     return any(word in name.lower() for word in _SECRET_WORDS)
+
+
+def _place(url: str) -> str:
+    """Scheme and host of a URL; that there is more of it is seen."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return MASK
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{'' if url == f'{parts.scheme}://{host}' else '/' + MASK}"
 
 
 def _without_password(url: str) -> str:

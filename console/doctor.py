@@ -14,7 +14,7 @@ from bus.redis.opening import infos
 from contracts.errors import TocsinError
 from contracts.settings import Settings, masked
 
-from .checks import clock, embedded, folder, health, log, redis, retention, software, tracking
+from .checks import clock, embedded, folder, health, log, redis, retention, software, telling, tracking
 from .checks.configuration import Examined, configuration, examine
 from .checks.finding import UNAVAILABLE, Finding, exit_code, fail, ok, skip
 from .checks.scene import Limits, Scene
@@ -76,7 +76,7 @@ async def _local(scene: Scene, *, readable: bool) -> list[Finding]:
     """What can be seen without a server; a disk that hangs must not hang us."""
     everywhere: list[Callable[[Scene], Finding]] = [software.python, software.packages, clock.clock]
     in_data_dir = [folder.data_dir, folder.permissions, folder.disk, retention.archive]
-    in_data_dir += [embedded.embedded_server, embedded.orphans]
+    in_data_dir += [embedded.embedded_server, embedded.orphans, telling.secrets]
 
     async def in_thread(check: Callable[[Scene], T]) -> T:
         return await anyio.to_thread.run_sync(check, scene, abandon_on_cancel=True)
@@ -112,7 +112,7 @@ async def _redis(scene: Scene) -> list[Finding]:
         chosen.update({f"log.{check.__name__}": check for check in log.CHECKS})
     try:
         found = [await _guarded(name, check(probe), limit) for name, check in chosen.items()]
-        for more in () if scene.quick else health.CHECKS:
+        for more in () if scene.quick else (*health.CHECKS, telling.telling):
             found += await _each(more.__name__, more(probe), limit)
     finally:
         await server.close()

@@ -168,7 +168,7 @@ class Settings(BaseSettings):
 
     def shown(self) -> dict[str, Any]:
         """As plain data with every secret masked, the one in a URL included."""
-        data = self.model_dump(mode="json")
+        data = self.model_dump(mode="json", by_alias=True)
         for section, name in (("redis", "url"), ("mlflow", "uri"), ("tracing", "endpoint")):
             if data[section][name]:
                 data[section][name] = masked(data[section][name])

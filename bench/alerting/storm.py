@@ -159,11 +159,10 @@ class Storm:
 
     async def _feed(self, bus: Bus, events: Iterator[AnomalyDetected] | Iterator[AnomalyCleared]) -> None:
         """Into the partitions of the machines, as evenly as the log takes it."""
-        begin, waiting, count = time.monotonic(), dict[int, list[Any]](), 0
-        for event in events:
+        begin, waiting = time.monotonic(), dict[int, list[Any]]()
+        for count, event in enumerate(events):
             page = waiting.setdefault(partition_of(event.asset, bus.partitions), [])
             page.append(event)
-            count += 1
             if len(page) >= _PAGE:
                 await _append(bus, page)
                 page.clear()

@@ -17,6 +17,7 @@ from agents.notification.delivery.signing import new_secret
 from agents.notification.delivery.vault import vault_of
 from agents.notification.routing.matching import parse_all
 from agents.redriving import Desk
+from bus.history import history_of
 from bus.news import News
 from bus.protocol import Bus, Recorded
 from contracts.events import SubscriberChanged, SubscriberRemoved, SubscriberSet, SubscriberTested
@@ -74,7 +75,8 @@ class Subscribers:
 async def known(bus: Bus, settings: Settings) -> Subscribers:
     """Everything that the log says of them, read anew."""
     found = Subscribers(settings)
-    await found.refresh(bus)
+    # What was trimmed from the server is in the archive.
+    await found.refresh(history_of(settings, bus))
     return found
 
 
@@ -144,8 +146,13 @@ async def test(actor: Actor, name: str) -> SubscriberTested:
 
 async def kept(recorded: Recorded, settings: Settings, name: str) -> list[Kept]:
     """What could not be delivered to a subscriber. Raises NotFound where nothing delivers."""
+    return await outbox(recorded, sink_of(settings), name)
+
+
+def sink_of(settings: Settings) -> str:
+    """The name of the sink that delivers. Raises NotFound where nothing does."""
     agent, _ = configured(settings)
-    return await outbox(recorded, agent if agent == _SENT else f"{agent}.{_SENT}", name)
+    return agent if agent == _SENT else f"{agent}.{_SENT}"
 
 
 async def redeliver(actor: Actor, recorded: Recorded, name: str, keys: frozenset[str] = frozenset()) -> list[str]:

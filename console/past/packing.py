@@ -178,6 +178,7 @@ class Packing:
         # Where this machine keeps things means nothing on another one, and no server is asked there.
         for name in ("data_dir", "redis", "mlflow", "log", "metrics", "tracing", "archive"):
             shown.pop(name, None)
+        _forget_secrets(shown)
         for name, digest in self._serving.items():
             # What the log says to serve is in the log; the configuration is what was served before it said anything.
             own = [found for found in self._found.get(name, ()) if found not in self._served.get(name, ())]
@@ -203,6 +204,14 @@ class Packing:
                 for path in files
             ],
         }
+
+
+def _forget_secrets(shown: dict[str, Any]) -> None:
+    """Leave out masked secrets that could not be read again for their form: nobody is told anything in a replay."""
+    for alerting in (shown["alerting"], *(agent.get("alerting") for agent in shown["agents"].values())):
+        for spec in (alerting or {}).get("subscribers", {}).values():
+            for name in ("secret", "old_secret"):
+                spec.pop(name, None)
 
 
 async def _segments(record: Record, place: Place, span: tuple[int, int]) -> AsyncIterator[list[Entry]]:

@@ -20,7 +20,19 @@ from bus.memory import MemoryBus
 from bus.protocol import Commit, Place
 from bus.redis.refusals import TRANSIENT
 from bus.scan import scan
-from console.checks import clock, configuration, embedded, folder, health, log, redis, retention, software, tracking
+from console.checks import (
+    clock,
+    configuration,
+    embedded,
+    folder,
+    health,
+    log,
+    redis,
+    retention,
+    software,
+    telling,
+    tracking,
+)
 from console.checks.configuration import examine
 from console.cli import cli
 from console.options import Choices
@@ -251,7 +263,7 @@ def test_every_check_of_the_doctor_has_a_heading() -> None:
     checks |= {folder.DATA_DIR, folder.PERMISSIONS, folder.DISK, retention.CHECK, embedded.SERVER, embedded.ORPHANS}
     checks |= {f"redis.{check.__name__}" for check in redis.CHECKS}
     checks |= {f"log.{check.__name__}".replace("_", "-") for check in log.CHECKS}
-    checks |= set(health.NAMES)
+    checks |= {*health.NAMES, *telling.NAMES}
     assert sorted(checks - set(headings(TROUBLE))) == []
 
 

@@ -17,17 +17,19 @@ class Kept:
     message: NotificationDue
 
 
-async def outbox(recorded: Recorded, sink: str, subscriber: str) -> list[Kept]:
-    """Open dead letters of the sink that are for the subscriber, oldest first in each partition.
+async def outbox(
+    recorded: Recorded, sink: str, subscriber: str | None = None, *, latest: int | None = None
+) -> list[Kept]:
+    """Open dead letters of the sink that are for the subscriber (None: for any), oldest first in each partition.
 
+    ``latest``: so many letters are looked at, the newest; None: all.
     Redriving their letters (``agents.redriving``) delivers them again, with the same key.
     """
     letters = OpenLetters(recorded)
     await letters.refresh()
     found = []
-    for letter in letters:
-        if letter.about.agent != sink:
-            continue
+    own = [letter for letter in letters if letter.about.agent == sink]
+    for letter in own if latest is None else own[-latest:]:
         try:
             events = contents(await whole(recorded, letter))
         except UnreadableEvent:
@@ -35,6 +37,6 @@ async def outbox(recorded: Recorded, sink: str, subscriber: str) -> list[Kept]:
         found += [
             Kept(letter, event)
             for event in events
-            if isinstance(event, NotificationDue) and event.subscriber == subscriber
+            if isinstance(event, NotificationDue) and subscriber in (None, event.subscriber)
         ]
     return found

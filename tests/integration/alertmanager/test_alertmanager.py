@@ -36,6 +36,8 @@ def check(folder: Path, seed: int, count: int, length: float) -> None:
     assert not different.keys() & decided, different
 
 
+# What it decided once is compared in every run (tests/unit/notification/routing); this takes a quiet machine.
+@pytest.mark.soak
 def test_it_decides_as_we_do(tmp_path: Path) -> None:
     need_alertmanager()
     check(tmp_path, seed=1, count=15, length=9.0)

@@ -158,7 +158,8 @@ def test_series_and_pairs_together_stay_in_the_budget() -> None:
         for assets in (1, 3, 50):
             series = assets * max(mates, 1)
             pairs = assets * mates * (mates - 1) // 2
-            assert series * budget.rate(series) + pairs * budget.pair_rate(series) <= 3 + 1e-9
+            each = budget.rate(series) + budget.category_rate(series)
+            assert series * each + pairs * budget.pair_rate(series) <= 3 + 1e-9
 
 
 def test_a_series_that_comes_later_has_the_share_of_the_others(tmp_path: Path) -> None:

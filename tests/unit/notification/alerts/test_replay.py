@@ -6,7 +6,7 @@ from random import Random
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.notification.alerts.alerts import In
@@ -122,6 +122,8 @@ def told_twice(steps: Sequence[Step], every: int) -> Scene:
     return whole
 
 
+# No limit of time for an example: a machine may be slow.
+@settings(deadline=None, max_examples=60)
 @given(st.lists(STEP, max_size=60), st.integers(1, 7))
 def test_a_replay_from_any_saved_state_gives_the_same(steps: list[Step], every: int) -> None:
     told_twice(steps, every)
