@@ -28,7 +28,7 @@ AnySink = Annotated[ConsoleSink | FileSink, Field(discriminator="kind")]
 
 
 class Notification(Part):
-    """What is notified, and where it goes. With routes or subscribers these decide, and the rest here does not count."""
+    """What is notified, and where it goes. With routes or subscribers these decide, and not what stands here."""
 
     alerting: AlertingSettings | None = Field(default=None, description="empty: the section of this name")
     minimum_severity: Severity = Field(default="info", description="what is less severe is not notified")

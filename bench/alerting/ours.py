@@ -44,8 +44,8 @@ def service(folder: Path, settings: Mapping[str, Any], push: int) -> Iterator[su
 
 
 @contextmanager
-def started(folder: Path, settings: Mapping[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
-    """The service, begun; its log is FOLDER/tocsin.log."""
+def started(folder: Path, settings: Mapping[str, Any], *agents: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The service, begun, or a process of only some agents; what it says is in FOLDER/tocsin.log."""
     file = folder / "tocsin.yaml"
     file.write_text(json.dumps(settings))
     command = [
@@ -55,6 +55,7 @@ def started(folder: Path, settings: Mapping[str, Any]) -> Iterator[subprocess.Po
         str(file),
         "--data-dir",
         str(folder / "data"),
+        *agents,
     ]
     with (folder / "tocsin.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)

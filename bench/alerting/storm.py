@@ -28,7 +28,7 @@ from contracts.frames import encode
 from contracts.identity import home_of, partition_of
 from contracts.settings import Settings
 
-from .ours import children, started
+from .ours import configuration, started
 from .receiver import Receiver
 
 PEOPLE = {"ann": "north", "bob": "south", "cid": "west"}
@@ -59,7 +59,7 @@ def main() -> int:
         plain = _settings(server.url, receiver.port, given.followed)
         # The log is made before somebody serves it.
         asyncio.run(_opened(folder, server.url))
-        service = stack.enter_context(started(folder, plain))
+        service = stack.enter_context(started(folder, plain, "notification"))
         storm = Storm(given.alerts, given.seconds, service.pid, receiver)
         result = asyncio.run(storm.told(Settings(data_dir=folder / "data", **plain), server.url))
     print(json.dumps(result, indent=None if given.json else 2))
@@ -71,8 +71,9 @@ def _settings(url: str, port: int, followed: int) -> dict[str, Any]:
     hooks = {name: {**local, "url": f"http://127.0.0.1:{port}/{name}"} for name in (*PEOPLE, PROGRAM)}
     hooks[PROGRAM] |= {"events": ["all"]}
     return {
+        # The other agents are there for their streams; none of them runs.
+        **configuration(0, {}),
         "redis": {"url": url},
-        "agents": {"notification": {}},
         "alerting": {
             "most_alerts": followed,
             "reopen_within": _REOPEN_S,
@@ -173,8 +174,8 @@ class Storm:
     async def _quiet(self) -> None:
         """Until nobody was told anything for so long."""
         end, since = time.monotonic() + _MOST_S, time.monotonic()
-        while time.monotonic() - max(since, self._last()) < _QUIET_S:
-            if time.monotonic() > end:
+        while (now := time.monotonic()) - max(since, self._last()) < _QUIET_S:
+            if now > end:
                 raise TimeoutError(f"not quiet within {_MOST_S:g} s")
             await asyncio.sleep(0.5)
 
@@ -225,9 +226,9 @@ class Storm:
             await asyncio.sleep(1)
 
     def memory_mb(self) -> float:
-        """Resident memory of the largest process that the service started."""
-        texts = [Path(f"/proc/{child}/status").read_text() for child in children(self.pid)]
-        return max(round(int(text.split("VmRSS:")[1].split()[0]) / 1024, 1) for text in texts)
+        """Resident memory of the process that notifies."""
+        text = Path(f"/proc/{self.pid}/status").read_text()
+        return round(int(text.split("VmRSS:")[1].split()[0]) / 1024, 1)
 
 
 async def _append(bus: Bus, events: list[Any]) -> None:

@@ -24,7 +24,7 @@ Command = Sequence[Argument]
 #: Longest wait inside the server: short, so that a reader sees soon that it should stop.
 MAX_BLOCK_S = 1.0
 #: Connections for commands that do not wait; readers that wait have their own pool and cannot starve these.
-MAX_CONNECTIONS = 32
+MAX_CONNECTIONS = 64
 #: With `appendfsync everysec` the disk is at most two seconds behind.
 _PERSIST_MS = 3_000
 #: Scripts whose effect must not be lost: with ``replicas`` they end only when so many replicas have it.

@@ -111,6 +111,14 @@ def test_what_training_keeps_does_not_depend_on_batches() -> None:
     assert few.arrays() == {}, "which series would be kept would be by chance"
 
 
+def test_training_knows_which_readings_were_missing() -> None:
+    """Or a series that always lost some would be told as soon as its model is served."""
+    at = np.flatnonzero(np.random.default_rng(1).random(4_000) > 0.15)
+    kept = References(1)
+    kept.take(Rows(np.zeros(len(at), np.int64), MONDAY + at * MINUTE, noise(len(at)), at), {0: "m/a"})
+    assert unpack(kept.arrays())["m/a"].reference.missing[0] == pytest.approx(0.15, abs=0.03)
+
+
 # ---------------------------------------------------------------- in force
 
 
