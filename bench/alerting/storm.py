@@ -130,7 +130,7 @@ class Storm:
             return result | {
                 "resolved": self._messages(cleared),
                 "quiet_again_after_s": round(self._last() - fed, 1),
-                "still_firing": sum(one["firing"] for one in self._newest().values()),
+                "still_firing": sum(map(_firing, self._newest().values())),
                 "memory_mb": {"before": before, "most": max(self.memory), "after": self.memory_mb()},
             }
         finally:
@@ -208,14 +208,14 @@ class Storm:
         newest = list(self._newest().values())
         listed = [alert for each in newest for alert in each["alerts"] if alert["labels"]["alertname"] == "overflow"]
         told_more = max((alert["findings"] for alert in listed), default=0)
-        firing = sum(each["firing"] for each in newest) - bool(listed)
+        firing = sum(map(_firing, newest)) - sum(alert["state"] == "firing" for alert in listed)
         more = overflow.findings if overflow else 0
         return {
             "missing_in_log": len({event.id for event in self.fed.values()} - signalled),
             "alerts_opened": sum(event.key != "overflow" for event in opened),
             "only_counted": more,
             "notifications_in_log": sum(isinstance(event, NotificationDue) for event in due),
-            "told_firing": {each["group_key"]: each["firing"] for each in newest},
+            "told_firing": {each["group_key"]: _firing(each) for each in newest},
             "told_only_counted": told_more,
             "adds_up": firing + more == self.alerts and (told_more == more),
         }
@@ -229,6 +229,10 @@ class Storm:
         """Resident memory of the process that notifies."""
         text = Path(f"/proc/{self.pid}/status").read_text()
         return round(int(text.split("VmRSS:")[1].split()[0]) / 1024, 1)
+
+
+def _firing(message: dict[str, Any]) -> int:
+    return int(message.get("firing", 0))
 
 
 async def _append(bus: Bus, events: list[Any]) -> None:

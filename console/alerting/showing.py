@@ -41,7 +41,8 @@ def show(loaded: Loaded, alert: str, as_json: bool) -> None:
 def _lines(row: dict[str, Any]) -> Iterator[str]:
     state = ", ".join([row["state"], *[word for word in ("silenced", "flapping") if row[word]]])
     yield f"[{row['severity']}] {row['summary']}"
-    yield f"{state} since {row['opened'][:19]}Z, {row['findings']} findings, the last at {row['last'][:19]}Z"
+    many = f"{row['findings']:,} finding{'s' * (row['findings'] != 1)}"
+    yield f"{state} since {row['opened'][:19]}Z, {many}, the last at {row['last'][:19]}Z"
     if row["owner"]:
         yield f"owner: {row['owner']}{' until ' + row['until'] if row['until'] else ''} {row['note']}".rstrip()
     yield from row["detail"].splitlines()

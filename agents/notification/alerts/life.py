@@ -138,7 +138,10 @@ class Life:
             labels = {**self.settings.labels, "alertname": OVERFLOW, "kind": "health", "asset": OVERFLOW}
             yield self.changed(Alert.of(one, self.state.now, labels), "opened")
         elif alert.firing:
-            yield from self._again(alert, one)
+            worse = list(self._again(alert, one))
+            # Twice as many are news; each by itself is not.
+            doubled = alert.findings & (alert.findings - 1) == 0
+            yield from worse or ([self.changed(alert, "worsened")] if doubled else [])
         else:
             yield from self._returned(alert, one)
 

@@ -35,8 +35,8 @@ def test_a_length_of_time_is_told_in_its_two_largest_units(seconds: float, text:
 def said(event: Event) -> str:
     """What a line says behind time, type and place."""
     text = line(event_row(event))
-    assert text.startswith("2023-11-14T22:13:2") or text.startswith("1970"), text
-    return text[97:] if len(text) > 97 else text
+    assert text.startswith("2023-11-14T22:13:2")
+    return text[97:]
 
 
 def made(kind: type[Event], **fields: Any) -> Event:
@@ -45,8 +45,8 @@ def made(kind: type[Event], **fields: Any) -> Event:
 
 def test_the_life_of_an_alert_is_told_with_its_severity_and_who_changed_it() -> None:
     scene = Scene(**ROUTED)
-    scene.feed(tick(0), signalled(0, signal("f1", severity="critical")), tick(1), ack(scene, 2), tick(3))
-    scene.feed(signalled(4, over("f2", closes="f1")), tick(5))
+    scene.feed(tick(0), signalled(0, signal("f1", severity="critical")), tick(1))
+    scene.feed(ack(scene, 2), tick(3), signalled(4, over("f2", closes="f1")), tick(5))
     name = scene.changes[0].alert[:12]
     assert [said(change) for change in scene.changes] == [
         f"[critical] opened: pump: f1  {name}",

@@ -59,11 +59,14 @@ def test_a_storm_ends_in_few_messages_with_the_right_counts(count: int) -> None:
 def test_beyond_what_is_followed_the_rest_is_counted_and_somebody_told() -> None:
     scene = storm(4_800, 1_000)
     assert len(scene.state.alerts) == 1_001
-    assert sum(message.firing for message in scene.told if message.subscriber == "boss") == 1
+    told = [message for message in scene.told if message.subscriber == "boss"]
+    # At first, and when they were far more: each time one alert, with how many it stands for.
+    assert [message.firing for message in told] == [1, 1]
+    assert [note.findings for message in told for note in message.alerts][-1] == 3_800
+    assert "How many: 3,800 findings" in told[-1].body
     rest = scene.state.find("overflow")
     assert rest is not None
     assert rest.findings == 3_800
-    assert "How many: " in next(message.body for message in scene.told if message.subscriber == "boss")
 
 
 def test_the_state_forgets_what_is_over() -> None:
