@@ -206,6 +206,7 @@ def _steps(path: str) -> tuple[str, ...]:
 def _built(name: str, agent: AgentSettings, settings: Settings) -> Part:
     kind = agent_class(agent.kind or name)
     own: dict[str, Any] = agent.own
-    for section in _SECTIONS & kind.model_fields.keys() - own.keys():
-        own[section] = getattr(settings, section)
+    for section in _SECTIONS & kind.model_fields.keys():
+        if own.get(section) is None:
+            own[section] = getattr(settings, section)
     return kind.model_validate(own)

@@ -1,6 +1,7 @@
 """A real Redis Cluster and a real trio of sentinels, on ports and in folders of their own."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -8,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,18 @@ _SLOTS = 16384
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """Ports that nobody listens on now.
+
+    Those that the system hands out by itself are others (from 32,768 on, on macOS from 49,152): a port that some
+    connection may get before the server listens there makes a test that fails once in a while.
+    """
+    found: list[int] = []
+    while len(found) < count:
+        port = random.SystemRandom().randrange(10_000, 32_768)
+        with socket.socket() as tried, suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            found += [port] * (port not in found)
+    return found
 
 
 def until(true: Callable[[], bool], within_s: float = 30) -> None:

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from bus.memory import MemoryBus
@@ -20,6 +21,10 @@ from tests.integration.mlflow_stores import MlflowServer, served
 from tests.servers import KINDS, LiveServer, installed, running
 
 PARTITIONS = 4
+
+# A slow machine is no fault of what is tested.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 def need(kind: str) -> None:

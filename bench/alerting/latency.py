@@ -59,7 +59,7 @@ def measured(plant: Plant) -> dict[str, Any]:
         stack.enter_context(watching(peer, gauges, hook, (prometheus, alertmanager)))
         asyncio.run(plant.tell(f"http://127.0.0.1:{push}/api/v1/write"))
         time.sleep(_SETTLE_S)
-        ours, theirs = _delays(plant, receiver, "/tocsin"), _delays(plant, receiver, "/prometheus")
+        ours, theirs = delays(plant, receiver, "/tocsin"), delays(plant, receiver, "/prometheus")
     return {
         "readings_per_s": round(plant.assets / plant.period_s),
         "refused_pushes": plant.refused,
@@ -70,7 +70,7 @@ def measured(plant: Plant) -> dict[str, Any]:
     }
 
 
-def _delays(plant: Plant, receiver: Receiver, path: str) -> dict[str, Any]:
+def delays(plant: Plant, receiver: Receiver, path: str) -> dict[str, Any]:
     """From the push of the first reading that was wrong to the first message that tells of it."""
     first: dict[str, float] = {}
     for at, where, body in receiver.heard:

@@ -81,7 +81,7 @@ def end_all(data_dir: Path) -> None:
             continue
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 40) -> Any:
+def wait_for(what: Callable[[], Any], seconds: float = 80) -> Any:
     """Ask until the answer is true; at most half of the time goes into asking, which may be a process each time."""
     deadline = time.monotonic() + seconds
     while (begun := time.monotonic()) < deadline:

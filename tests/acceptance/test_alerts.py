@@ -19,7 +19,10 @@ from tests.clusters import free_ports
 
 from .commands import ROOT, TOCSIN, Row, folder, processes, tocsin, wait_for
 
-REPEAT_S = 3
+REPEAT_S = 2
+
+# The first one waits for the service, too; each command is a process of seconds on a busy machine.
+pytestmark = pytest.mark.timeout(400)
 
 
 @dataclass
@@ -97,7 +100,7 @@ def site() -> Iterator[Site]:
 
 
 def test_a_trouble_is_told_explained_and_taken_care_of(site: Site) -> None:
-    assert site.push("m-1", 150.0)
+    wait_for(lambda: site.push("m-1", 150.0))
     wait_for(lambda: site.told("m-1"))
     first = site.told("m-1")[0]
     assert (first["status"], first["why"], first["firing"]) == ("firing", "new", 1)
@@ -108,7 +111,8 @@ def test_a_trouble_is_told_explained_and_taken_care_of(site: Site) -> None:
     shown = site.ask("alerts", "show", alert["id"][:12])
     assert [each["what"] for each in shown["timeline"]][:2] == ["opened", "told hook"]
     assert shown["curve"]["series"] == "m-1/heat"
-    assert [value for _, value in shown["curve"]["points"]] == [20.0, 150.0]
+    # What got no answer in time was sent again.
+    assert [*dict.fromkeys(value for _, value in shown["curve"]["points"])] == [20.0, 150.0]
     assert "above the upper limit" in site.run("alerts", "show", alert["id"])
     assert site.ask("lineage", alert["finding"])["alert"]["id"] == alert["finding"]
 
@@ -127,8 +131,8 @@ def test_a_trouble_is_told_explained_and_taken_care_of(site: Site) -> None:
 def test_a_silence_keeps_it_from_everybody_and_ends(site: Site) -> None:
     name = site.run("alerts", "silence", 'asset="m-2"', "--for", "1h").strip()
     assert [row["id"] for row in site.ask("alerts", "silences")] == [name]
-    assert site.push("m-2", 20.0)
-    assert site.push("m-2", 150.0)
+    for value in (20.0, 150.0):
+        wait_for(lambda value=value: site.push("m-2", value))  # type: ignore[misc] # a value each
     wait_for(lambda: site.alert("m-2", silenced=True))
     assert not site.told("m-2")
     site.run("alerts", "unsilence", name[:8])
@@ -156,7 +160,7 @@ def test_somebody_subscribes_while_it_runs(site: Site) -> None:
 
 
 def test_a_process_that_is_killed_tells_of_what_comes_next(site: Site) -> None:
-    assert site.push("m-3", 20.0)
+    wait_for(lambda: site.push("m-3", 20.0))
     found = processes(site.base / "d").items()
     (pid,) = (pid for pid, line in found if " up " in line and "notification" in line and "--owner" in line)
     os.kill(pid, signal.SIGKILL)

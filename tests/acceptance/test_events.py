@@ -8,6 +8,7 @@ import pytest
 from bus.redis import open_bus
 from contracts.settings import BusSettings, Settings
 from tests.apis import Client, alerts, put
+from tests.clusters import free_ports
 from tests.conftest import PARTITIONS, Servers, emptied
 
 from .commands import folder, start, wait_for
@@ -36,9 +37,8 @@ async def test_fifty_subscribers_miss_nothing_when_the_process_is_killed(servers
     """Nor is anything doubled: the next process goes on at the position of each."""
     live = servers.get("valkey")
     await (await emptied(live)).close()
-    with folder() as base, socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-        free.close()
+    (port,) = free_ports(1)
+    with folder() as base:
         settings = Settings(data_dir=base, bus=BusSettings(partitions=PARTITIONS))
         bus = await open_bus(settings, live.url)
         await put(bus, alerts(0, 1))
@@ -46,7 +46,7 @@ async def test_fifty_subscribers_miss_nothing_when_the_process_is_killed(servers
         config.write_text(f"api: {{port: {port}}}\nbus: {{partitions: {PARTITIONS}}}\n")
         command = ("api", "--config", config, "--redis", live.url, "--data-dir", base)
         process = start(*command)
-        await anyio.to_thread.run_sync(wait_for, lambda: listens(port) or process.poll() is not None)
+        await anyio.to_thread.run_sync(wait_for, lambda: listens(port) or process.poll() is not None, 90)
         clients = [Client(port) for _ in range(SUBSCRIBERS)]
         seen: list[list[str]] = [[] for _ in clients]
         for client in clients:

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.clusters import free_ports
+
 from .commands import Row, folder, processes, rows, start, tocsin, wait_for
 
 TOKEN = "not-for-everybody"
@@ -85,17 +87,6 @@ class Service:
     def pid(self, *words: str) -> int:
         lines = processes(self.base / "d").items()
         return next((pid for pid, line in lines if all(word in line for word in words)), 0)
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 @pytest.fixture(scope="module")

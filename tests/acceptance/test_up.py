@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.clusters import free_ports
+
 from .commands import folder, processes, rows, start, tocsin, wait_for
 
 
@@ -60,9 +62,7 @@ class Service:
 @contextmanager
 def serving() -> Iterator[Service]:
     with folder() as base:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        (port,) = free_ports(1)
         (base / "grow.csv").write_text("time,a\n2026-03-01T00:00:00Z,1\n")
         config = {
             "acquisition": {

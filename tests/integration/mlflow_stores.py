@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from models.tracking import Store, connect
+from tests.clusters import free_ports
 
 #: Waits for the end of its standard input, which comes however the test process ends, and takes the server down: all
 #: its processes, also when they were stopped by a signal.
@@ -45,9 +45,7 @@ class MlflowServer:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        (self.port,) = free_ports(1)
         self._keeper: subprocess.Popen[bytes] | None = None
 
     @property

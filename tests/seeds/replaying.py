@@ -71,7 +71,7 @@ async def deliver(bus: Any, placed: Topology, due: Place) -> None:
     home = Home(bus, "debugging")
     async with anyio.create_task_group() as group:
         group.start_soon(SinkRunner(home, "notification.delivery", delivery, [due.stream]).run)
-        with anyio.fail_after(30):
+        with anyio.fail_after(60):
             while (await bus.settled("notification.delivery", [due]))[due] < (await bus.ends([due]))[due]:  # noqa: ASYNC110 - what is waited for is in the log
                 await anyio.sleep(0.01)
         home.stop.set()

@@ -68,7 +68,7 @@ def check(code: str, poll: Poll, name: str, server: MlflowServer, folder: Path, 
             running.kill() if not whole else running.wait()
         finally:
             running.kill()
-            assert running.communicate(timeout=10)[1] == b""
+            assert running.communicate(timeout=60)[1] == b""
     got = poll(tracking, name, folder / "elsewhere")
     assert (got is not None) == whole
     assert Registry(tracking, BundleCache(folder), "tocsin").publish(bundle.digest, name).number == "1"

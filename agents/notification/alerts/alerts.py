@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from pydantic import PrivateAttr
 
 from contracts.alerting import AlertingSettings
+from contracts.errors import CorruptEvent
 from contracts.events import (
     AlertAcknowledged,
     AlertChanged,
@@ -26,7 +27,7 @@ from contracts.routes import Route
 from ...parts import Context, Processor
 from ..routing.routing import Routing
 from .audience import Listener, configured
-from .state import AlertsState
+from .state import LAYOUT, AlertsState
 from .turn import Turn
 
 In = (
@@ -76,6 +77,12 @@ class Alerts(Processor[In, AlertChanged | NotificationDue, AlertsState]):
 
     def start(self) -> AlertsState:
         return AlertsState()
+
+    def load(self, data: bytes) -> AlertsState:
+        state = super().load(data)
+        if state.layout != LAYOUT:
+            raise CorruptEvent("alerts were saved with other fields: they are made again from the log")
+        return state
 
     def handle(self, event: In, state: AlertsState) -> Iterator[AlertChanged | NotificationDue]:
         yield from Turn(self, state, event).outputs()

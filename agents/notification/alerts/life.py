@@ -42,6 +42,7 @@ class Life:
         self.resolve_after = round(settings.resolve_after * SECOND)
         self.remember = max(self.reopen_within, _LEAST_MEMORY) + SECOND
         self.muting = [matchers for _, matchers in active(state.routing.silences, state.now)]
+        self.grown = ""
 
     # ---- findings
 
@@ -138,10 +139,9 @@ class Life:
             labels = {**self.settings.labels, "alertname": OVERFLOW, "kind": "health", "asset": OVERFLOW}
             yield self.changed(Alert.of(one, self.state.now, labels), "opened")
         elif alert.firing:
-            worse = list(self._again(alert, one))
-            # Twice as many are news; each by itself is not.
-            doubled = alert.findings & (alert.findings - 1) == 0
-            yield from worse or ([self.changed(alert, "worsened")] if doubled else [])
+            yield from self._again(alert, one)
+            # Of one alert that stands for many, how many they are is news, unless somebody takes care of it.
+            self.grown = alert.id if alert.state == "open" else ""
         else:
             yield from self._returned(alert, one)
 

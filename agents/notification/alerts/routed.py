@@ -51,6 +51,10 @@ class Routed:
         if change.what in ("worsened", "acknowledgement expired"):
             self.routing.renew(self.state.routing, change.alert.id)
 
+    def renew(self, alert: str) -> None:
+        """What was told of an alert is not all any more: its groups tell it at their next turn."""
+        self.routing.renew(self.state.routing, alert)
+
     # ---- what routes decide
 
     def due(self) -> Iterator[Message | Change]:

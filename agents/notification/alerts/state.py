@@ -12,6 +12,8 @@ from .alert import RANK, Alert
 _NEVER = 2**62
 ACKNOWLEDGED = "acknowledged"
 _FIELDS = list(Alert.__slots__)
+#: How an alert is packed: rows that were packed otherwise are not read as these.
+LAYOUT = " ".join(_FIELDS)
 _DUE, _STATE, _SEVERITY = map(_FIELDS.index, ("due", "state", "severity"))
 _SCORE, _BEGAN, _KEY = map(_FIELDS.index, ("score", "began", "key"))
 
@@ -32,6 +34,7 @@ class AlertsState:
     subscribers  name -> specification as JSON (empty: it stands in the configuration), state
     paces        name -> what a subscriber was told within the present minute (see pacing)
     messages     how many there were: a part of their keys
+    layout       the fields of a packed alert, in their order
     """
 
     now: int = 0
@@ -47,6 +50,7 @@ class AlertsState:
     subscribers: dict[str, list[str]] = field(default_factory=dict)
     paces: dict[str, list[Any]] = field(default_factory=dict)
     messages: int = 0
+    layout: str = LAYOUT
 
     def alert(self, identity: str) -> Alert:
         """Raises KeyError for one that is not known."""

@@ -69,6 +69,8 @@ class Turn:
             if self.routed:
                 self.routed.enter(change)
             yield from self._out(change)
+        if self.routed and self.life.grown:
+            self.routed.renew(self.life.grown)
         for each in self._pushed():
             yield from self._out(each)
         if isinstance(self.event, SubscriberTested):

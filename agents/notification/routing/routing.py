@@ -137,7 +137,9 @@ class Routing:
     def renew(self, state: RoutingState, alert: str) -> None:
         """Something about an alert is news: its groups tell it, at their next turn, as if it had not been told yet."""
         for number in self.groups_of(state, alert):
-            state.groups.news.setdefault(number, []).append(alert)
+            news = state.groups.news.setdefault(number, [])
+            if alert not in news:
+                news.append(alert)
 
     def groups_of(self, state: RoutingState, alert: str) -> list[int]:
         """The groups that an alert is in, for ``further``."""

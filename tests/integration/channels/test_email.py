@@ -159,7 +159,7 @@ async def speaking(begin: bytes) -> AsyncIterator[tuple[int, anyio.Event, anyio.
 async def test_a_server_that_hangs_or_talks_nonsense(begin: bytes, tmp_path: Path) -> None:
     async with speaking(begin) as (port, _, ended):
         with pytest.raises((Unavailable, RetryLater)):
-            await channel(port, tmp_path, timeout=0.5).send(due())
+            await channel(port, tmp_path, timeout=1.5).send(due())
         # No connection is left open.
         with anyio.fail_after(30):
             await ended.wait()

@@ -13,7 +13,7 @@ HERE = ("127.0.0.1/32",)
 
 
 def channel(url: str, tmp_path: Path, *, resolve: Resolve = system, **spec: Any) -> WebhookChannel:
-    given = {"allow_http": True, "allow_private": HERE, "timeout": 2.0, **spec}
+    given = {"allow_http": True, "allow_private": HERE, "timeout": 60.0, **spec}
     found = subscriber({"kind": "webhook", "url": url, **given})
     assert isinstance(found, WebhookSubscriber)
     return WebhookChannel("hook", found, Surroundings(tmp_path), resolve)

@@ -143,8 +143,8 @@ async def test_bad_receivers_get_their_message_again_with_the_same_id_and_delay_
         return await bad(request, stream)
 
     async with receiving(Receiver(answer=answer, by_path={"/good": plain(200)})) as receiver:
-        specs = {name: hook(receiver, name, timeout=25.0) for name in [*names, "good"]}
-        postmen.start(live.url, "one", tmp_path, specs)
+        specs = {name: hook(receiver, name, timeout=100.0) for name in [*names, "good"]}
+        postmen.start(live.url, "one", tmp_path, specs, delivery_s=200.0)
         await posted(log_, 1, names)
         await until(lambda: len({request.path for request in receiver.taken}) == len(names))
         await posted(log_, 20, ["good"])
@@ -217,11 +217,12 @@ async def test_paused_past_its_lease_it_begins_nothing_when_it_wakes(
     async with receiving(Receiver(answer=late)) as receiver:
         specs = {"ann": hook(receiver, "ann")}
         await posted(log_, 10, ["ann"])
-        one = postmen.start(live.url, "one", tmp_path, specs)
+        # Long enough that only the one that is stopped gives no sign for that time.
+        one = postmen.start(live.url, "one", tmp_path, specs, lease_s=4.0)
         await until(lambda: len(receiver.taken) == 1)
         os.kill(one, signal.SIGSTOP)
         receiver.answer = plain(200)
-        postmen.start(live.url, "two", tmp_path, specs)
+        postmen.start(live.url, "two", tmp_path, specs, lease_s=4.0)
         await until(settled(log_))
         answered.set()
         await until(lambda: receiver.taken[0].said == "200")

@@ -94,7 +94,7 @@ async def test_an_answer_says_whether_to_try_again(
     answer: Any, error: type[Exception] | None, word: str, tmp_path: Path
 ) -> None:
     async with receiving(Receiver(answer=answer)) as receiver:
-        sending = channel(receiver.url(), tmp_path, timeout=0.3)
+        sending = channel(receiver.url(), tmp_path, timeout=2.0 if answer is hangs else 60.0)
         if error is None:
             assert await sent(sending) == word
         else:
@@ -136,14 +136,14 @@ async def test_an_answer_in_drops_takes_no_more_than_its_time(tmp_path: Path) ->
     """Headers byte by byte: refused at the limit. A body byte by byte: the status counts, the rest is left."""
 
     async def slow_head(request: Request, stream: ByteStream) -> str:
-        for byte in b"HTTP/1.1 200 OK\r\nx: " + b"y" * 1_000:
+        for byte in b"HTTP/1.1 200 OK\r\nx: " + b"y" * 5_000:
             await stream.send(bytes([byte]))
             await anyio.sleep(0.02)
         return "200"
 
     async def slow_body(request: Request, stream: ByteStream) -> str:
-        await stream.send(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
-        for _ in range(1_000):
+        await stream.send(b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n")
+        for _ in range(5_000):
             await stream.send(b"y")
             await anyio.sleep(0.02)
         return "200"
@@ -152,8 +152,8 @@ async def test_an_answer_in_drops_takes_no_more_than_its_time(tmp_path: Path) ->
         began = time.monotonic()
         with pytest.raises(Unavailable, match=r"no answer within 0\.5 s"):
             await sent(channel(receiver.url("/head"), tmp_path, timeout=0.5))
-        assert await sent(channel(receiver.url("/body"), tmp_path, timeout=5.0)) == "200"
-        assert time.monotonic() - began < 15, "20 s each, if it were read to its end"
+        assert await sent(channel(receiver.url("/body"), tmp_path, timeout=60.0)) == "200"
+        assert time.monotonic() - began < 50, "100 s each, if it were read to its end"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from agents.acquisition import HttpPush, intake
 from agents.parts import Harvest
 from contracts.errors import Unavailable
 from contracts.readings import Quality
+from tests.clusters import free_ports
 from tests.unit.acquisition.reads import AT, AT_NS, Row, rows_of
 
 ONE = {"asset": "p", "channel": "t", "time": AT, "value": 1.5}
@@ -24,9 +25,7 @@ READINGS, WRITE = "/api/v1/readings", "/api/v1/write"
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 @dataclass

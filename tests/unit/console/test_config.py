@@ -1,6 +1,8 @@
 """tocsin config: every error at once, nothing secret shown, and schemas that are never out of date."""
 
 import json
+import re
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from pydantic import SecretStr
 from agents.parts import Part
 from console.cli import main
 from console.config import SCHEMAS, hide, schemas
+from console.past.packing import _forget_secrets
 
 ROOT = Path(__file__).resolve().parents[3]
 CANARY = "canary-2b8d"
@@ -68,6 +71,7 @@ def test_there_are_examples() -> None:
         "external-servers",
         "bearing",
         "training",
+        "alerting",
     }
 
 
@@ -136,6 +140,62 @@ def test_what_is_shown_can_be_read_again(run: Any, tmp_path: Path) -> None:
     file.write_text(out)
     assert run("check", "--config", file)[0] == 0
     assert yaml.safe_load(run("show", "--config", file)[1]) == yaml.safe_load(out)
+
+
+ALERTING = f"""
+agents:
+  notification: {{}}
+alerting:
+  route: {{receiver: mes, routes: [{{matchers: ['severity="critical"'], receiver: duty, continue: true}}]}}
+  subscribers:
+    mes:
+      kind: webhook
+      url: https://mes.example:8443/services/{CANARY}?token={CANARY}
+      secret: whsec_{b64encode(CANARY.encode() * 2).decode()}
+      old_secret: whsec_{b64encode(CANARY.encode() * 3).decode()}
+      authorization: Bearer {CANARY}
+    bare: {{kind: webhook, url: https://mes.example}}
+    duty: {{kind: pagerduty, routing_key: {CANARY}}}
+    am: {{kind: alertmanager, url: https://am.example/{CANARY}, authorization: {CANARY}}}
+    chat: {{kind: apprise, url: ntfys://{CANARY}/{CANARY}}}
+    mail: {{kind: email, to: [a@b.example], sender: x@y.example, host: h, username: u, password: {CANARY}}}
+"""
+
+
+def test_no_secret_of_a_subscriber_is_shown(run: Any, tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(ALERTING)
+    assert run("check", "--config", file)[0] == 0
+    for form in ("--json", "--yaml"):
+        code, out, err = run("show", form, "--config", file)
+        assert code == 0
+        assert CANARY not in out + err
+        for word in re.findall(r"whsec_([A-Za-z0-9+/=]+)", ALERTING):
+            assert word not in out
+        told = yaml.safe_load(out)["alerting"]["subscribers"]
+        assert told["mes"]["url"] == "https://mes.example:8443/***"
+        assert told["bare"]["url"] == "https://mes.example"
+        assert told["am"]["url"] == "https://am.example/***"
+        assert told["mail"]["username"] == "u"
+
+
+def test_routes_that_are_shown_can_be_read_again(run: Any, tmp_path: Path) -> None:
+    _, out, _ = run("show", "--config", ROOT / "config" / "examples" / "alerting.yaml")
+    file = tmp_path / "x.yaml"
+    file.write_text(out)
+    assert run("check", "--config", file)[0] == 0
+    assert yaml.safe_load(run("show", "--config", file)[1]) == yaml.safe_load(out)
+
+
+def test_an_incident_takes_routes_along_without_what_cannot_be_read_again(run: Any, tmp_path: Path) -> None:
+    """Nor is the section hidden by the agent's own, which is empty."""
+    file = tmp_path / "x.yaml"
+    file.write_text(ALERTING)
+    shown = yaml.safe_load(run("show", "--config", file)[1])
+    _forget_secrets(shown)
+    assert "secret" not in shown["alerting"]["subscribers"]["mes"]
+    file.write_text(yaml.safe_dump(shown))
+    assert run("check", "--config", file)[:2] == (0, f"{file}: nothing wrong; 1 agents: notification\n")
 
 
 def test_no_secret_of_an_agent_is_shown(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ async def forward(bus: Bus, owner: str, until: int) -> None:
     runner = ForwarderRunner(surroundings, "gather", Gather(), STREAM)
     async with anyio.create_task_group() as group:
         group.start_soon(runner.run)
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             for partition in range(PARTITIONS):
                 while int(await bus.position(partition, TASK) or 0) < until:  # noqa: ASYNC110 - it is in the log
                     await anyio.sleep(0.005)

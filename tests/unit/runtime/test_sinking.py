@@ -60,7 +60,7 @@ async def posted(bus: Bus, *subjects: str, together: bool = False) -> None:
 
 
 async def until(condition: Callable[[], Any]) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         while not await condition():  # noqa: ASYNC110 - what is waited for is in the log
             await anyio.sleep(0.005)
 

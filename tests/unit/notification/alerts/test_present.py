@@ -120,7 +120,7 @@ async def test_findings_of_all_partitions_become_alerts_and_reach_their_subscrib
     found = [await finding(bus, number) for number in range(8)]
     async with anyio.create_task_group() as group:
         group.start_soon(Supervisor(surroundings, topology, placed).run)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             while len(named(tmp_path)) < 8:  # noqa: ASYNC110 - it is in a file
                 await anyio.sleep(0.05)
             found += [await finding(bus, number) for number in range(8, 12)]

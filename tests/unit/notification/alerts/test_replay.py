@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from agents.notification.alerts.alerts import In
 from agents.state import dump
+from contracts.errors import CorruptEvent
 from contracts.events import (
     AlertAcknowledged,
     AlertChanged,
@@ -167,3 +168,10 @@ def said(message: NotificationDue) -> bool:
         and message.firing >= firing
         and message.status == ("firing" if message.firing else "resolved")
     )
+
+
+def test_a_state_that_was_packed_otherwise_is_made_again_rather_than_misread() -> None:
+    scene = Scene(**SETTINGS)
+    scene.state.layout = scene.state.layout.replace("due id", "id due")
+    with pytest.raises(CorruptEvent, match="other fields"):
+        scene.part.load(dump(scene.state))

@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio.abc import ByteStream
 
 from agents.clock import Clock
 from agents.notification.delivery.channel import Channel, answered
@@ -33,7 +34,7 @@ from contracts.events import (
 from contracts.frames import encode
 from contracts.subscribers import subscriber
 from tests.integration.delivery.messages import due
-from tests.integration.delivery.receiver import Receiver, hangs, plain, receiving
+from tests.integration.delivery.receiver import Receiver, Request, hangs, plain, receiving
 from tests.unit.notification.delivery.test_registry import changed, was_set
 from tests.unit.notification.delivery.test_warden import written
 from tests.unit.runtime.counting import home, of_type
@@ -82,7 +83,7 @@ async def test_each_message_goes_to_its_subscriber_alone(tmp_path: Path) -> None
     assert sorted((each.subscriber, each.key, each.answer) for each in receipts) == [
         ("a", "a-0", "200"), ("a", "a-1", "200"), ("b", "b-0", "200"),
     ]  # fmt: skip
-    assert all(0 < each.latency_ms < 5_000 for each in receipts)
+    assert all(0 < each.latency_ms < 60_000 for each in receipts)
 
 
 async def test_messages_without_a_subscriber_are_not_for_us(tmp_path: Path) -> None:
@@ -166,17 +167,35 @@ async def test_a_subscription_that_expired_gets_nothing(tmp_path: Path) -> None:
     assert "expired" in (await of_type(bus, NotificationFailed))[0].error
 
 
-async def test_a_hanging_subscriber_times_out_by_its_own_limit_and_delays_nobody(tmp_path: Path) -> None:
-    bus = MemoryBus(1)
+async def test_a_hanging_subscriber_delays_nobody(tmp_path: Path) -> None:
+    bus, released = MemoryBus(1), anyio.Event()
     await post(bus, due("slow"), *(due("quick", number) for number in range(20)))
-    async with receiving(Receiver(by_path={"/slow": hangs})) as receiver:
-        specs = {"slow": hook(receiver, "/slow", timeout=0.4), "quick": hook(receiver, "/quick")}
-        async with delivering(bus, tmp_path, specs, tries=2):
+
+    async def late(request: Request, stream: ByteStream) -> str:
+        await released.wait()
+        return await plain(200)(request, stream)
+
+    async with receiving(Receiver(by_path={"/slow": late})) as receiver:
+        specs = {name: hook(receiver, f"/{name}", timeout=100.0) for name in ("slow", "quick")}
+        async with delivering(bus, tmp_path, specs, delivery_s=200.0):
             await until(lambda: arrived(receiver, 20))
-            assert await of_type(bus, NotificationFailed) == [], "they were not behind it"
+            assert {each.path for each in receiver.accepted()} == {"/quick"}
+            released.set()
+        assert len(receiver.accepted("/slow")) == 1
+    assert await of_type(bus, DeliveryAttempted) == [], "the first try of each was enough"
+
+
+async def test_a_hanging_subscriber_times_out_by_its_own_limit(tmp_path: Path) -> None:
+    bus = MemoryBus(1)
+    await post(bus, due("slow"))
+    async with (
+        receiving(Receiver(answer=hangs)) as receiver,
+        delivering(bus, tmp_path, {"slow": hook(receiver, "/slow", timeout=0.4)}, tries=2),
+    ):
+        pass
     tries = await of_type(bus, DeliveryAttempted)
     assert [(each.answer, each.error) for each in tries] == [("timeout", "Unavailable: no answer within 0.4 s")] * 2
-    assert all(350 < each.latency_ms < 5_000 for each in tries)
+    assert all(350 < each.latency_ms < 60_000 for each in tries)
 
 
 async def test_no_secret_gets_into_events_or_dead_letters(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
