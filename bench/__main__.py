@@ -17,6 +17,8 @@ BENCHES: tuple[tuple[str, tuple[str, ...], bool], ...] = (
     ("bench.training", (), False),
     ("bench.pipeline", ("--quick",), False),
     ("bench.sse", ("--subscribers", "200", "--events", "50"), False),
+    ("bench.alerting.latency", ("--seconds", "40", "--faults", "40"), False),
+    ("bench.alerting.storm", ("--alerts", "10000", "--seconds", "20", "--followed", "2000"), False),
     ("bench.lineage", ("--alerts", "100000"), False),
     ("bench.bearings", ("--seeds", "5"), False),
     ("bench.calibration", (), False),
@@ -35,7 +37,11 @@ def main() -> int:
             print(f"== {module}: left out, no recorded data at {data} (set TOCSIN_DATA)", flush=True)
             continue
         print(f"== {module}", flush=True)
-        worst = max(worst, subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT, check=False).returncode)
+        code = subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT, check=False).returncode
+        if code == os.EX_UNAVAILABLE:
+            print(f"== {module}: left out, what it compares with is not installed", flush=True)
+            continue
+        worst = max(worst, code)
     return worst
 
 

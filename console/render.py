@@ -104,8 +104,10 @@ def _subscriber(row: dict[str, Any]) -> str:
 
 
 def _attempted(row: dict[str, Any]) -> str:
-    pause = f", again after {row['retry_s']:.3g} s" if row["retry_s"] else ""
-    return f"to {row['subscriber']}, try {row['attempt']}: {row['error']}{pause}  {row['key'][:12]}"
+    """A try that succeeded, one that did not, or the last of them."""
+    what = row.get("error") or row.get("answer") or "delivered"
+    pause = f", again after {row['retry_s']:.3g} s" if row.get("retry_s") else ""
+    return f"to {row['subscriber']}, try {row['attempt']}: {what}{pause}  {row['key'][:12]}"
 
 
 def _why(text: str) -> str:
@@ -122,7 +124,7 @@ _OF_ALERTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "SilenceEnded": lambda row: f"{row['silence'][:12]} by {row['by']}",
     **dict.fromkeys(("SubscriberSet", "SubscriberRemoved", "SubscriberChanged", "SubscriberNoted"), _subscriber),
     "SubscriberTested": lambda row: f"{row['name']}: a test is sent, by {row['by']}",
-    "DeliveryAttempted": _attempted,
+    **dict.fromkeys(("DeliveryAttempted", "NotificationSent", "NotificationFailed"), _attempted),
 }
 
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from dataclasses import replace as replace_in
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import click
 from agents.parts import Context, Processor
 from agents.replay.passage import Passage
 from agents.replay.planning import Planner
-from agents.replay.rerun import Rerun
+from agents.replay.rerun import Lacks, Rerun
 from agents.topology import Placed, Topology, agent_class
 from bus.scan import FACTS
 from contracts.errors import ConfigError, NotFound
@@ -109,7 +110,7 @@ class _Replay:
                 for passage in passages:
                     following = self._following(topology, record, passage, comparison.take)
                     following.history = record.history
-                    await _run(following, record, passage, advance)
+                    await _run(following, record, passage, advance, partial(following.lacks, comparison))
                 return show_differences(comparison, as_json=self.as_json)
             listing = Listing(topology, as_json=self.as_json, speed=self.speed)
             for passage in passages:
@@ -151,9 +152,15 @@ def _events(passage: Passage) -> int:
     return sum(last - after for after, last in passage.inputs.values())
 
 
-async def _run(following: Following, record: Record, passage: Passage, advance: Callable[[int], None]) -> None:
+async def _run(
+    following: Following,
+    record: Record,
+    passage: Passage,
+    advance: Callable[[int], None],
+    lacks: Lacks | None = None,
+) -> None:
     await following.begin()
-    await following.rerun.run(record.history, passage, advance, following.look)
+    await following.rerun.run(record.history, passage, advance, following.look, lacks)
     await following.end()
 
 

@@ -3,7 +3,9 @@
 Each class says its ``stream`` (where it is kept), its ``version`` (raised when a field changes its meaning or goes
 away; a new optional field does not raise it) and whether it is ``operational``. Operational events tell what happened
 to Tocsin itself or in the outside world, at times that no replay can repeat; all others follow from the readings and
-the configuration alone, and come out the same, byte for byte, whenever the log is read again.
+the configuration alone, and come out the same, byte for byte, whenever the log is read again. AlertChanged, and a
+NotificationDue that routes or subscriptions address to somebody, follow from the operational stream ``signals``
+instead, in which the time and what people decide stand: the same for that log, not for another run of the readings.
 """
 
 import operator

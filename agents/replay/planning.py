@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bus.history import History
-from bus.protocol import Place, Snapshot
+from bus.protocol import Entry, Place, Snapshot
 from bus.saved import Saved
 from bus.window import Span, bounds
 from contracts.errors import CorruptEvent, NotFound
+from contracts.events import EVENTS, DriftAcknowledged, ModelServed
 from contracts.instants import LATEST, SECOND
 
 from ..parts import Processor
@@ -22,8 +23,12 @@ from .passage import Passage, Start
 
 #: Input that is read behind the end of the time asked for: what it shows of that time still belongs to it.
 AFTER_NS = 900 * SECOND
-#: Of several writers to a stream one may have been ahead of another by so many events of its input.
+#: Of several writers to a stream one may have been ahead of another by so many events of its input, and what was said
+#: of the time asked for may have been said so many events later.
 MORE_EVENTS = 200_000
+#: Of these the time says nothing about where they stand: what they bring to an end has the time of what is before them.
+_ASIDE = (DriftAcknowledged, ModelServed)
+_PAGE = 64
 
 
 @dataclass(frozen=True)
@@ -88,9 +93,20 @@ class Planner:
         spans = {stream: await bounds(self.history, passage.place(stream), self.since, self.until) for stream in mixed}
         return {stream: span[1] for stream, span in spans.items() if span}
 
-    async def _bounds(self, place: Place) -> tuple[int, int] | None:
+    async def _bounds(self, place: Place) -> Span | None:
         until = min(self.until, LATEST - AFTER_NS) + AFTER_NS
-        return await bounds(self.history, place, self.since, until)
+        span = await bounds(self.history, place, self.since, until)
+        return (span[0], await self._behind(place, span[1])) if span else None
+
+    async def _behind(self, place: Place, last: int) -> int:
+        """The end of what stands aside right behind an ordinal: it belongs to what is before it."""
+        end = (await self.history.ends([place]))[place]
+        while entries := await self.history.range(place, last + 1, end, count=_PAGE):
+            for entry in entries:
+                if not _is_aside(entry):
+                    return last
+                last = entry.last
+        return last
 
     def _tasks(self) -> Iterator[Start]:
         for item in self.chosen:
@@ -129,6 +145,10 @@ class Planner:
             return await self.saved.load(partition, task, position)
         except (CorruptEvent, NotFound):
             return None
+
+
+def _is_aside(entry: Entry) -> bool:
+    return EVENTS.get(entry.fields.get(b"t", b"").decode(errors="replace").partition("/")[0]) in _ASIDE
 
 
 def _upstream_first(tasks: Sequence[Start]) -> Iterator[Start]:

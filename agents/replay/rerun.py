@@ -26,6 +26,7 @@ _TOKEN = 1
 
 Progress = Callable[[int], None]
 Look = Callable[[], Awaitable[None]]
+Lacks = Callable[[], Awaitable[bool]]
 
 
 @dataclass
@@ -55,8 +56,19 @@ class Rerun:
         ends = {place.stream: end for place, end in (await recorded.ends(written)).items()}
         await self.run(recorded, replace(passage, last=ends), progress)
 
-    async def run(self, recorded: Recorded, passage: Passage, progress: Progress, look: Look | None = None) -> None:
-        """Let a passage happen again. ``look`` is called now and then, and at the end, to see what came out."""
+    async def run(
+        self,
+        recorded: Recorded,
+        passage: Passage,
+        progress: Progress,
+        look: Look | None = None,
+        lacks: Lacks | None = None,
+    ) -> None:
+        """Let a passage happen again.
+
+        ``look`` is called now and then, and at the end, to see what came out. As long as ``lacks`` says that something
+        has not, the inputs are read on, as far as the passage allows.
+        """
         self._lanes = []
         await self._begin(recorded, passage)
         await self._drain(passage)
@@ -64,7 +76,7 @@ class Rerun:
             async for entries in _pages(recorded, passage.place(stream), after + 1, last):
                 await self._take(passage, stream, entries, look)
                 progress(sum(entry.count for entry in entries))
-        await self._wait_for_turns(recorded, passage, look)
+        await self._read_on(recorded, passage, look, lacks)
         for stream in passage.merged():
             # What waits for a turn that will not come: the record ends here, or differs.
             self.bus.finish(passage.place(stream))
@@ -78,11 +90,12 @@ class Rerun:
         if look is not None:
             await look()
 
-    async def _wait_for_turns(self, recorded: Recorded, passage: Passage, look: Look | None) -> None:
-        """Read on until what is asked for stands where it stood: behind what others wrote who were further then."""
+    async def _read_on(self, recorded: Recorded, passage: Passage, look: Look | None, lacks: Lacks | None) -> None:
+        """Until what is asked for came out, and stands where it stood: behind what others wrote who were further then."""
         for stream, last in passage.more.items():
             async for entries in _pages(recorded, passage.place(stream), passage.inputs[stream][1] + 1, last):
-                if all(self.bus.reached(passage.place(each), upto) for each, upto in passage.turns.items()):
+                there = all(self.bus.reached(passage.place(each), upto) for each, upto in passage.turns.items())
+                if there and not (lacks and await lacks()):
                     return
                 await self._take(passage, stream, entries, look)
 

@@ -8,6 +8,7 @@ a shared machine: the ratio is what counts.
 import argparse
 import asyncio
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -38,7 +39,7 @@ def main() -> int:
     given = parser.parse_args()
     if missing := [name for name in BINARIES if shutil.which(name) is None]:
         print(f"needs {' and '.join(missing)} (apt-get install prometheus prometheus-alertmanager)", file=sys.stderr)
-        return 69
+        return os.EX_UNAVAILABLE
     result = measured(Plant(100, given.seconds, given.seed, given.faults))
     print(json.dumps(result, indent=2) if given.json else told(result))
     return 0 if result["tocsin"]["missed"] == 0 else 1

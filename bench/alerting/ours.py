@@ -20,7 +20,8 @@ _STOP_S = 30.0
 
 def configuration(push: int, hooks: Mapping[str, str], **alerting: Any) -> dict[str, Any]:
     """A limit for every machine, and a route or a subscription to each webhook (name -> URL)."""
-    local = {"allow_http": True, "allow_private": ["127.0.0.0/8"]}
+    # Nothing is summed up: each message by itself is what is measured.
+    local = {"allow_http": True, "allow_private": ["127.0.0.0/8"], "most_per_minute": 100_000}
     return {
         "agents": {
             "acquisition": {"sources": {"push": {"kind": "http", "port": push}}},

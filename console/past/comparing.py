@@ -40,6 +40,7 @@ class Comparison:
     _queues: dict[tuple[Place, str], tuple[deque[AnyEvent], deque[AnyEvent]]] = field(default_factory=dict)
     _alone: tuple[_ById, _ById] = field(default_factory=lambda: (_ById(deque), _ById(deque)))
     _changed: list[Difference] = field(default_factory=list)
+    _astray: set[tuple[Place, str]] = field(default_factory=set)
 
     def take(self, side: int, place: Place, writer: str, events: Iterable[AnyEvent]) -> None:
         """Events that a task wrote to a place; ``side`` is RECORDED or AGAIN."""
@@ -48,17 +49,25 @@ class Comparison:
             self.counts[side] += len(event) if isinstance(event, ReadingsEvent) else 1
             queues[side].append(event)
         while queues[0] and queues[1]:
-            self._meet(place, *queues)
+            if not self._meet(place, *queues):
+                self._astray.add((place, writer))
 
-    def _meet(self, place: Place, left: deque[AnyEvent], right: deque[AnyEvent]) -> None:
-        """Compare the first of both, as much as both have of it."""
+    def awaits(self, place: Place, writers: Iterable[str]) -> bool:
+        """Whether the record goes on, for one of these whose events were the recorded ones so far."""
+        keys = {(place, writer) for writer in writers} & self._queues.keys() - self._astray
+        return any(self._queues[key][RECORDED] for key in keys)
+
+    def _meet(self, place: Place, left: deque[AnyEvent], right: deque[AnyEvent]) -> bool:
+        """Compare the first of both, as much as both have of it; whether it is the same."""
         one, two = left.popleft(), right.popleft()
         if isinstance(one, ReadingsEvent) and isinstance(two, ReadingsEvent):
             count = min(len(one), len(two))
             one, two = _split(one, count, left), _split(two, count, right)
-        if not _same(one, two):
-            self._stand_alone(RECORDED, place, one)
-            self._stand_alone(AGAIN, place, two)
+        if _same(one, two):
+            return True
+        self._stand_alone(RECORDED, place, one)
+        self._stand_alone(AGAIN, place, two)
+        return False
 
     def _stand_alone(self, side: int, place: Place, event: AnyEvent) -> None:
         """What has no partner at its place in the order may have one elsewhere, by its id."""

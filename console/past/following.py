@@ -12,7 +12,7 @@ from bus.sandbox import writer_of
 from bus.window import Span, events_of, spans
 from contracts.events import EVENTS, AnyEvent
 
-from .comparing import AGAIN, RECORDED
+from .comparing import AGAIN, RECORDED, Comparison
 from .scope import Scope
 
 _PAGE = 64
@@ -62,6 +62,11 @@ class Following:
             await self._read_record(each, end)
         for stream in {*self.passage.inputs, *self.passage.outputs()}:
             await self.rerun.forget(self.passage.place(stream))
+
+    async def lacks(self, comparison: Comparison) -> bool:
+        """Whether the record has more than came out by now, where all that came out is as it was. Reads the record on."""
+        await self.end()
+        return any(comparison.awaits(each.place, each.own) for each in self._followed)
 
     async def end(self) -> None:
         """Hand on the rest of the record."""

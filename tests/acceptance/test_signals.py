@@ -25,8 +25,8 @@ def test_sigterm_at_any_time_once_or_twice_changes_nothing_in_the_log(finished: 
             if number % 2:
                 time.sleep(chance.uniform(0.01, 0.3))
                 run.send_signal(signal.SIGTERM)
-            _, errors = run.communicate(timeout=30)
-            assert time.monotonic() - begin < 20, f"seed {seed}"
+            _, errors = run.communicate(timeout=90)
+            assert time.monotonic() - begin < 60, f"seed {seed}"
             assert "Traceback" not in errors, f"seed {seed}: {errors[-3000:]}"
             assert wait_for(lambda: not processes(data_dir)), f"seed {seed}"
         output = tocsin(*command)

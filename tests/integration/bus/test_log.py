@@ -65,20 +65,20 @@ async def test_blocked_read_wakes_on_an_append(bus: Bus) -> None:
     found = []
 
     async def read() -> None:
-        found.append(await bus.read({PLACE: 0}, count=10, block_s=1))
+        found.append(await bus.read({PLACE: 0}, count=10, block_s=20))
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(40):
         async with anyio.create_task_group() as group:
             group.start_soon(read)
             await anyio.sleep(0.05)
             began = anyio.current_time()
             await bus.append(PLACE, [frame(1)])
-    assert anyio.current_time() - began < 0.8
+    assert anyio.current_time() - began < 15
     assert numbers(found[0][PLACE]) == [1]
 
 
 async def test_blocked_read_ends_without_news(bus: Bus) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(40):
         began = anyio.current_time()
         assert await bus.read({PLACE: 0}, count=10, block_s=0.2) == {}
     assert anyio.current_time() - began >= 0.15

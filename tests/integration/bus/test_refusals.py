@@ -177,7 +177,7 @@ async def test_full_disk_refuses_writes_and_recovers_by_itself(small_disk: Path)
             said, written = await until_refused(bus)
             assert "The server cannot write to its disk" in said
             (small_disk / "other").unlink()
-            with anyio.fail_after(10):
+            with anyio.fail_after(40):
                 while await until_refused(bus, most=1) != ("", 1):  # noqa: ASYNC110 - the server tries by itself
                     await anyio.sleep(0.1)
             assert len(await everything(bus)) == written + 2

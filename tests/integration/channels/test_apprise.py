@@ -71,7 +71,7 @@ async def test_a_server_that_hangs_is_left_alone_and_asked_no_more_until_it_lets
         receiver.answer = hangs
         way = channel(f"json://127.0.0.1:{receiver.port}/", tmp_path, timeout=100.0)
         for number in (1, 2):
-            with anyio.move_on_after(30) as scope:
+            with anyio.move_on_after(90) as scope:
                 async with anyio.create_task_group() as group:
                     group.start_soon(way.send, due())
                     while len(receiver.taken) < number:  # noqa: ASYNC110 - the receiver only writes down
@@ -82,7 +82,7 @@ async def test_a_server_that_hangs_is_left_alone_and_asked_no_more_until_it_lets
             await way.send(due())
         let_go.set()
         receiver.answer = plain(200)
-        with anyio.fail_after(30):
+        with anyio.fail_after(90):
             while way._under_way:  # noqa: ASYNC110 - the library's threads tell nobody that they end
                 await anyio.sleep(0.01)
         assert await way.send(due()) == "done"

@@ -42,7 +42,7 @@ class Mortals:
     def end(pid: int, number: signal.Signals) -> None:
         """Send the signal, and wait until the process is gone, or waits to be buried."""
         os.kill(pid, number)
-        stat, deadline = Path(f"/proc/{pid}/stat"), time.monotonic() + 10
+        stat, deadline = Path(f"/proc/{pid}/stat"), time.monotonic() + 60
         while stat.exists() and stat.read_text().rpartition(") ")[2][0] != "Z":
             assert time.monotonic() < deadline, f"{pid} outlived {number.name}"
             time.sleep(0.002)

@@ -121,12 +121,12 @@ async def test_processor_that_is_not_deterministic_is_stopped_where_it_was_kille
     told, position = await story(bus, *STREAMS), await bus.position(mine, TASK)
     assert told != []
     pid = mortals.start(live.url, kind="guesses", settings=slow)
-    with anyio.fail_after(10):
+    with anyio.fail_after(40):
         while not (found := await of_type(bus, PartitionStopped)):  # noqa: ASYNC110 - it is in the log
             await anyio.sleep(0.02)
     await feed(bus, plant(READINGS, ASSETS), CUT, task="source:more")
     others = [number for number in range(PARTITIONS) if number != mine]
-    with anyio.fail_after(10):
+    with anyio.fail_after(40):
         while not all([await at_end(bus, number) for number in others]):  # noqa: ASYNC110 - it is in the log
             await anyio.sleep(0.02)
     mortals.end(pid, signal.SIGTERM)

@@ -277,7 +277,7 @@ async def test_two_runners_share_the_work_and_one_takes_over_when_the_other_dies
         dies = anyio.CancelScope()
         group.start_soon(in_scope, dies, runners[0])
         group.start_soon(runners[1].run)
-        with anyio.fail_after(10):
+        with anyio.fail_after(40):
             while [len(runner.lanes) for runner in runners] != [2, 2]:  # noqa: ASYNC110 - plain dicts of the runners
                 await anyio.sleep(0.01)
         await feed(bus, first, 7)
@@ -291,7 +291,7 @@ async def test_two_runners_share_the_work_and_one_takes_over_when_the_other_dies
         took = anyio.current_time() - died
         two.stop.set()
     # The bound on an injected clock is tighter, and tested above; this one allows for a busy machine.
-    assert took < 0.6 + 4.0
+    assert took < 0.6 + 20.0
     assert len(stale) == 2
     for partition, (token, position) in stale.items():
         with pytest.raises(Fenced):

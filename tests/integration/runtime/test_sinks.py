@@ -87,7 +87,7 @@ async def log_(live: LiveServer) -> AsyncIterator[RedisBus]:
     await bus.close()
 
 
-async def until(condition: Callable[[], Awaitable[bool] | bool], limit_s: float = 20.0) -> float:
+async def until(condition: Callable[[], Awaitable[bool] | bool], limit_s: float = 60.0) -> float:
     """Wait for it; returns how long that took."""
     began = time.monotonic()
     with anyio.fail_after(limit_s):

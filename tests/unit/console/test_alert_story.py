@@ -69,8 +69,8 @@ async def test_a_life_is_told_in_order_with_its_messages_and_what_became_of_them
     await told(bus, scene)
     first = next(message for message in scene.told if message.finding == "f1")
     mine = [message for message in scene.told if any(note.finding == "f1" for note in message.alerts)]
-    failed = {"subscriber": "ann", "key": first.key, "attempt": 3, "error": "503"}
-    sent = {"subscriber": "ann", "key": first.key, "attempt": 1}
+    failed: dict[str, Any] = {"subscriber": "ann", "key": first.key, "attempt": 3, "error": "503"}
+    sent: dict[str, Any] = {"subscriber": "ann", "key": first.key, "attempt": 1}
     home = home_of("signals", 2)
     found = (await story(bus, alert_of(scene, "f1")))["timeline"]
     assert [each["what"] for each in found] == ["opened", "told ann", "acknowledged", "resolved", "told ann"]

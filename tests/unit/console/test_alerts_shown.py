@@ -12,6 +12,7 @@ from console.acting import alerts as acting
 from console.alerting import listing, showing
 from console.alerting.deciding import Length
 from console.cli import main
+from console.output import line
 from contracts.errors import NotFound
 from contracts.instants import iso
 from tests.unit.notification.alerts.sequence import T0, Scene, signal, signalled, tick
@@ -71,7 +72,7 @@ def test_nothing_in_an_alert_leaves_its_line(capsys: pytest.CaptureFixture[str])
     found.owner, found.note = EVIL, EVIL
     timeline = [{"time": iso(T0), "what": EVIL, "detail": EVIL}]
     for text in showing._lines(row(found, timeline=timeline)):
-        showing.line(text)
+        line(text)
     listing._show([{**row(found), "verdict": None}])
     out = capsys.readouterr().out
     assert all(text.isprintable() for text in out.split("\n"))

@@ -9,6 +9,7 @@ import pytest
 
 from agents.notification.delivery.vault import vault_of
 from bus.archive import Archive
+from bus.history import history_of
 from bus.memory import MemoryBus
 from bus.protocol import Place
 from console.acting import subscribers as acting
@@ -16,6 +17,7 @@ from console.acting.actor import Actor
 from console.alerting.session import Session
 from console.cli import main
 from console.options import Loaded
+from console.output import line
 from console.subscribing import changing, deliveries, listing
 from contracts.errors import NotFound
 from contracts.events import (
@@ -120,7 +122,7 @@ async def test_a_subscriber_is_shown_once_without_secrets_and_on_its_lines(
     assert {"kind               webhook", "state              paused", "events             all"} <= set(lines)
     assert secret not in "\n".join(lines)
     for text in lines:
-        listing.line(text)
+        line(text)
     listing._print(found.rows())
     out = capsys.readouterr().out
     assert all(text.isprintable() for text in out.split("\n"))
@@ -132,7 +134,7 @@ async def tried(*events: Any) -> list[dict[str, Any]]:
     for number, event in enumerate(events):
         await put(bus, number % 2, event)
     settings = Settings.model_validate({"archive": {"enabled": False}})
-    here = Session(Actor(bus, settings, "x"), acting.history_of(settings, bus), Loaded(settings, YamlFile(Path(), {})))
+    here = Session(Actor(bus, settings, "x"), history_of(settings, bus), Loaded(settings, YamlFile(Path(), {})))
     return await deliveries.tries(here, "mes", 3)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -216,7 +217,8 @@ class Past:
             scope = Scope(planner.since, planner.until)
             following = Following(rerun, passage, streams, scope, comparison.take, planner.history)
             await following.begin()
-            await rerun.run(planner.history, passage, lambda count: None, following.look)
+            lacks = partial(following.lacks, comparison)
+            await rerun.run(planner.history, passage, lambda count: None, following.look, lacks)
             await following.end()
         return comparison, positions
 

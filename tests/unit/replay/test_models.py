@@ -1,6 +1,6 @@
 """A past in which models changed comes out again as it was, from wherever it is begun."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -11,6 +11,7 @@ from agents.anomaly import Anomaly
 from agents.replay.rerun import Rerun
 from agents.runtime.lanes.lane import Lane
 from agents.topology import Placed, Topology
+from bus.history import History
 from bus.protocol import Place
 from bus.scan import FACTS
 from contracts.errors import Unavailable
@@ -19,7 +20,7 @@ from contracts.frames import encode
 from models.cache import BundleCache
 from tests.unit.anomaly.bundles import anomaly, made, served
 from tests.unit.replay.past import PARTITIONS, Past, at
-from tests.unit.runtime.counting import INPUT, Passing, Shelf, of_type, story
+from tests.unit.runtime.counting import INPUT, Passing, Shelf, of_type, plant, story
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +88,25 @@ async def test_swaps_and_rollouts_are_replayed_from_any_state(seed: int, tmp_pat
             assert comparison.shuffled == 0
             begun += positions
     assert any(begun)
+
+
+async def test_a_change_right_behind_the_time_asked_for_belongs_to_it(tmp_path: Path) -> None:
+    """It ends what was counted of that time, whatever time it has itself, and however long the next reading takes."""
+    part = anomaly(tmp_path, detector="limits", parameters={"high": 9.0})
+    past = await Past(Random(1), tmp_path / "archive", topology=topology(part), count=60).live()
+    for number in range(PARTITIONS):
+        place = Place(ReadingsAccepted.stream, number)
+        end = (await past.bus.ends([place]))[place]
+        changes = list(encode([served(part.bundle, None, each) for each in range(5)], "anomaly"))
+        await past.bus.append(place, changes[:3])
+        await past.bus.append(place, changes[3:])
+        later = plant(10)
+        await past.bus.append(place, list(encode([ReadingsAccepted(replace(later, time=later.time + at(900)))], "pass")))
+        planner = past.planner(at(40), at(60), agents=("anomaly",), history=History(None, past.bus), saved=None)
+        passage = await planner.passage(number)
+        if end:
+            assert passage is not None
+            assert passage.inputs[place.stream] == (0, end + 5)
 
 
 async def test_a_feed_from_the_beginning_gives_the_same(tmp_path: Path) -> None:

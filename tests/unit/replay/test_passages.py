@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
+from agents.topology import Placed, Topology
 from bus.history import History
 from bus.protocol import Place
 from bus.sandbox import Turns
 from bus.saved import Saved
 from contracts.errors import NotFound
-from contracts.events import DataQualityIncident, DeadLettered
+from contracts.events import DataQualityIncident, DeadLettered, ReadingsAcquired
 from contracts.instants import EARLIEST, LATEST
 from tests.unit.replay.past import PARTITIONS, Echo, Past, at, topology
-from tests.unit.runtime.counting import INPUT, Counter, of_type
+from tests.unit.runtime.counting import INPUT, Counter, Shelf, of_type
 
 AFTER = 20
 
@@ -61,6 +62,42 @@ async def test_some_agents_run_again_beside_the_record_of_the_others(agents: tup
         comparison, _ = await past.compared(past.planner(at(since), at(since + 40), agents=agents))
         assert comparison.differences() == []
         assert comparison.counts[0] == comparison.counts[1] > 0
+
+
+class Late(Counter):
+    """Tells of each reading when 40 more of its series have come: two minutes later."""
+
+    def handle(self, event: Any, state: Any) -> Iterator[DataQualityIncident]:
+        if not isinstance(event, ReadingsAcquired):
+            return
+        readings = event.readings
+        for row, name in enumerate(readings.ids()):
+            series = readings.series[int(readings.code[row])]
+            held = state.by_series.setdefault((series.asset, series.channel), [])
+            held.append(float(readings.time[row]))
+            if len(held) > 40:
+                yield DataQualityIncident.of(
+                    cause=name,
+                    time=int(held.pop(0)),
+                    asset=series.asset,
+                    channel=series.channel,
+                    kind="stuck",
+                    state="open",
+                    since=readings.first + row,
+                )
+
+
+async def test_what_was_told_much_later_comes_out_again(tmp_path: Path) -> None:
+    alone = Topology([Placed("shelf", "shelf", Shelf()), Placed("late", "late", Late())])
+    past = await Past(Random(13), tmp_path, topology=alone).live()
+    begun: list[int] = []
+    for since in (0, 100):
+        planner = past.planner(at(since), at(since + 40))
+        comparison, positions = await past.compared(planner)
+        assert comparison.differences() == []
+        assert comparison.counts == [41, 41]
+        begun += positions
+    assert any(begun)
 
 
 async def test_the_beginning_gives_the_same_as_a_state(tmp_path: Path) -> None:

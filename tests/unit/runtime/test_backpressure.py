@@ -47,7 +47,7 @@ async def held(found: Brakes) -> float:
         signs.append(anyio.current_time())
 
     found._look_after = 0.0
-    with anyio.fail_after(8):
+    with anyio.fail_after(40):
         await found.hold(alive)
     took = anyio.current_time() - began
     assert took < 0.6 or signs, "its lease runs out meanwhile"
@@ -92,7 +92,7 @@ async def test_pace_that_cannot_be_told_is_kept_all_the_same() -> None:
 async def test_stop_is_seen_while_the_source_stands() -> None:
     bus = Filling(0.99)
     source = brakes(bus)
-    with anyio.fail_after(2):
+    with anyio.fail_after(40):
         async with anyio.create_task_group() as group:
             group.start_soon(held, source)
             await anyio.sleep(0.05)

@@ -40,7 +40,7 @@ async def looks(bus: MemoryBus) -> list[str]:
 
 
 async def wait_for_looks(bus: MemoryBus, count: int) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(40):
         while len(await looks(bus)) < count:  # noqa: ASYNC110 - the log wakes nobody
             await anyio.sleep(0.01)
 
@@ -80,7 +80,7 @@ async def test_another_process_takes_over(dies: bool) -> None:
             first.cancel()
         else:
             homes[0].stop.set()
-        with anyio.fail_after(10):
+        with anyio.fail_after(40):
             while not chores[1]._looks:  # noqa: ASYNC110 - the chore wakes nobody
                 await anyio.sleep(0.01)
         homes[1].stop.set()

@@ -158,7 +158,7 @@ async def test_receiver_that_asks_for_a_pause_gets_it_for_all_its_events() -> No
     (first, second), (behind,), (other,) = sink.at("busy 1"), sink.at("busy 2"), sink.at("other 1")
     assert second - first >= 0.4
     assert behind - first >= 0.4
-    assert other - first < 0.2, "it is nobody else's pause"
+    assert other < second, "it is nobody else's pause"
 
 
 async def test_destination_that_fails_is_tried_less_and_less_often_whatever_waits_for_it() -> None:
@@ -168,18 +168,19 @@ async def test_destination_that_fails_is_tried_less_and_less_often_whatever_wait
 
     bus, sink = MemoryBus(1), courier(down)
     await posted(bus, *(f"down {number}" for number in range(40)), *(f"up {number}" for number in range(40)))
-    await run(home(bus, backoff_s=0.2, backoff_max_s=60), sink, receipts(bus, 40))
+    await run(home(bus, backoff_s=1.0, backoff_max_s=60), sink, receipts(bus, 40))
     assert sum(subject.startswith("down") for subject, _ in sink._begun) <= 3
 
 
 async def test_failing_destinations_leave_half_of_the_slots_to_the_others() -> None:
     async def hang(subject: str, tries: int) -> None:
         if subject.startswith("bad"):
-            await anyio.sleep(0.6)
+            # Once for a moment; after that until the end.
+            await (anyio.sleep(0.1) if subject not in failed else let_go.wait())
             failed.add(subject)
             raise OSError("hung up")
 
-    failed: set[str] = set()
+    failed, let_go = set[str](), anyio.Event()
 
     bus, sink = MemoryBus(1), courier(hang)
     await posted(bus, *(f"bad{number} x" for number in range(12)))
@@ -192,10 +193,9 @@ async def test_failing_destinations_leave_half_of_the_slots_to_the_others() -> N
             return len(failed) == 12 and len(sink._begun) > 14
 
         await until(all_failed_once)
-        began = time.monotonic()
         await posted(bus, "good x")
         await until(receipts(bus, 1))
-        assert time.monotonic() - began < 0.55, "no need to wait for one that hangs"
+        let_go.set()
         surroundings.stop.set()
 
 

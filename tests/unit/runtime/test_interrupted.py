@@ -28,7 +28,7 @@ async def test_recorder_opens_what_it_took_before_the_server_went_away() -> None
         await runner.run()
     async with anyio.create_task_group() as group:
         group.start_soon(runner.run)
-        with anyio.fail_after(5):
+        with anyio.fail_after(40):
             while times(book) != [1, 2, 3]:  # noqa: ASYNC110 - the book has no event
                 await anyio.sleep(0.01)
         surroundings.stop.set()
@@ -42,7 +42,7 @@ async def test_ticker_ticks_where_it_took_over_before_the_server_went_away() -> 
         await ticker.run()
     async with anyio.create_task_group() as group:
         group.start_soon(ticker.run)
-        with anyio.fail_after(5):
+        with anyio.fail_after(40):
             while not await of_type(bus, ClockTicked):  # noqa: ASYNC110 - it is in the log
                 await anyio.sleep(0.01)
         surroundings.stop.set()
@@ -69,7 +69,7 @@ async def test_entries_whose_handing_out_was_not_heard_of_are_delivered_in_the_s
     surroundings = home(bus)
     async with anyio.create_task_group() as group:
         group.start_soon(SinkRunner(surroundings, "pager", sink, [PLACE.stream]).run)
-        with anyio.fail_after(5):
+        with anyio.fail_after(40):
             while len(await of_type(bus, NotificationSent)) < 2:  # noqa: ASYNC110 - it is in the log
                 await anyio.sleep(0.01)
         surroundings.stop.set()

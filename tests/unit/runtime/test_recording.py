@@ -61,7 +61,7 @@ async def recorded(surroundings: Home, book: Book, upto: int) -> RecorderRunner:
     runner = RecorderRunner(surroundings, "book", book, STREAM)
     async with anyio.create_task_group() as group:
         group.start_soon(runner.run)
-        with anyio.fail_after(5):
+        with anyio.fail_after(40):
             while int(await surroundings.bus.position(0, TASK) or 0) < upto:  # noqa: ASYNC110 - what is waited for is in the log
                 await anyio.sleep(0.005)
         surroundings.stop.set()
@@ -132,7 +132,7 @@ async def test_small_batches_wait_for_more_before_they_are_recorded() -> None:
         group.start_soon(RecorderRunner(surroundings, "book", book, STREAM).run)
         await anyio.sleep(0.1)
         await bus.append(PLACE, list(encode([incident(2)], "w")))
-        with anyio.fail_after(5):
+        with anyio.fail_after(40):
             while await bus.position(0, TASK) == "":  # noqa: ASYNC110 - what is waited for is in the log
                 await anyio.sleep(0.01)
         surroundings.stop.set()

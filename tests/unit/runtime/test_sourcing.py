@@ -37,7 +37,7 @@ async def until_done(bus: Fragile, source: Source | None = None) -> int:
     """Start the source again after each failure, as the supervisor does; returns how often it failed."""
     for failures in range(50):
         try:
-            with anyio.fail_after(10):
+            with anyio.fail_after(40):
                 await runner(home(bus), source).run()
             return failures
         except Unavailable:
@@ -187,7 +187,7 @@ async def test_source_waits_for_readers_that_are_far_behind() -> None:
         await anyio.sleep(0.2)
         held_up = (await ahead.ends([place(0)]))[place(0)]
         await ahead.commit(Commit(0, "reader", 1, "", "100"))
-        with anyio.fail_after(5):
+        with anyio.fail_after(40):
             while not waiting.finished:  # noqa: ASYNC110 - a plain flag of the runner
                 await anyio.sleep(0.02)
     assert held_up == 107, "one harvest, then it looks how far the readers are"
@@ -326,7 +326,7 @@ async def test_quiet_source_stops_when_everything_stops() -> None:
     for number in range(2):
         surroundings = home(bus)
         quiet = runner(surroundings, Quiet())
-        with anyio.fail_after(3):
+        with anyio.fail_after(40):
             async with anyio.create_task_group() as group:
                 group.start_soon(quiet.run)
                 await anyio.sleep(0.05)
@@ -385,7 +385,7 @@ async def test_source_that_lost_its_lease_while_quiet_says_so() -> None:
         except PositionMoved as error:
             done.append(error)
 
-    with anyio.fail_after(3):
+    with anyio.fail_after(40):
         async with anyio.create_task_group() as group:
             group.start_soon(run)
             await anyio.sleep(0.05)

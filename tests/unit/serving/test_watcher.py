@@ -50,7 +50,7 @@ async def watched(surroundings: Home, part: Anomaly) -> AsyncIterator[Watcher]:
 
 
 async def until(condition: Any) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(40):
         while not condition():  # noqa: ASYNC110 - what is waited for is a plain value
             await anyio.sleep(0.005)
 
@@ -178,7 +178,7 @@ async def test_an_alias_that_nobody_promoted_to_is_told_of_after_a_while(tmp_pat
         await anyio.sleep(0.05)
         assert await of_type(surroundings.bus, ModelRefused) == []
         hands.now_s += 100
-        with anyio.fail_after(10):
+        with anyio.fail_after(40):
             while not (found := await of_type(surroundings.bus, ModelRefused)):  # noqa: ASYNC110 - it is in the log
                 await anyio.sleep(0.02)
         surroundings.stop.set()
