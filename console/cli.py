@@ -30,6 +30,7 @@ COMMANDS = {
     "train": ("console.train:train", "Train detectors on a past range, compare them, publish the best."),
     "drift": ("console.drift:drift", "Answer a drift: known, put right, or meant so."),
     "lineage": ("console.lineage:lineage", "Explain an alert, back to its raw readings."),
+    "incident": ("console.incident:incident", "Write a report on an alert, and what runs it again."),
     "models": ("console.models:models", "List published models, check them, promote or roll back."),
     "rollout": ("console.rollout:rollout", "Try a model beside the one that serves."),
     "alerts": ("console.alerts:alerts", "List alerts, and say which of them were right."),

@@ -101,7 +101,7 @@ class Planner:
     async def _behind(self, place: Place, last: int) -> int:
         """The end of what stands aside right behind an ordinal: it belongs to what is before it."""
         end = (await self.history.ends([place]))[place]
-        while entries := await self.history.range(place, last + 1, end, count=_PAGE):
+        while last < end and (entries := await self.history.range(place, last + 1, end, count=_PAGE)):
             for entry in entries:
                 if not _is_aside(entry):
                     return last

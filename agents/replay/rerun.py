@@ -91,7 +91,7 @@ class Rerun:
             await look()
 
     async def _read_on(self, recorded: Recorded, passage: Passage, look: Look | None, lacks: Lacks | None) -> None:
-        """Until what is asked for came out, and stands where it stood: behind what others wrote who were further then."""
+        """Until what is asked for came out where it stood: behind what others wrote who were further then."""
         for stream, last in passage.more.items():
             async for entries in _pages(recorded, passage.place(stream), passage.inputs[stream][1] + 1, last):
                 there = all(self.bus.reached(passage.place(each), upto) for each, upto in passage.turns.items())

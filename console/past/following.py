@@ -64,7 +64,7 @@ class Following:
             await self.rerun.forget(self.passage.place(stream))
 
     async def lacks(self, comparison: Comparison) -> bool:
-        """Whether the record has more than came out by now, where all that came out is as it was. Reads the record on."""
+        """Whether the record has more than came out, of whom all that came out is as it was. Reads the rest of it."""
         await self.end()
         return any(comparison.awaits(each.place, each.own) for each in self._followed)
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from bench.alerting.receiver import Receiver
+from contracts.instants import from_iso
 from tests.clusters import free_ports
 
-from .commands import ROOT, TOCSIN, Row, folder, processes, tocsin, wait_for
+from .commands import ROOT, TOCSIN, Row, folder, processes, wait_for
+from .nursery import Nursery
 
 REPEAT_S = 2
 
@@ -32,6 +35,7 @@ class Site:
     base: Path
     port: int
     receiver: Receiver
+    nursery: Nursery
 
     @property
     def where(self) -> tuple[str, Path, str, Path]:
@@ -45,7 +49,7 @@ class Site:
             return False
 
     def run(self, *arguments: str, code: int = 0) -> str:
-        return tocsin(*arguments, *self.where, code=code)
+        return self.nursery.tocsin(*arguments, *self.where, code=code)
 
     def ask(self, *arguments: str) -> Any:
         return json.loads(self.run(*arguments, "--json"))
@@ -54,6 +58,11 @@ class Site:
         """The alert of a machine, when it is like this."""
         found = [row for row in self.ask("alerts", "ls", "--state", "all") if row["asset"] == asset]
         return next((row for row in found if like.items() <= row.items()), None)
+
+    def ticked_since(self, time: int) -> bool:
+        """Whether alerts know that this time has passed."""
+        rows = map(json.loads, self.run("export", "--stream", "signals", "--json").splitlines())
+        return any(row["type"] == "TimePassed" and from_iso(row["time"]) > time for row in rows)
 
     def told(self, asset: str, path: str = "/hook") -> list[Row]:
         """What a webhook was told of a machine."""
@@ -67,8 +76,8 @@ class Site:
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     (port,) = free_ports(1)
-    with folder() as base, Receiver() as receiver:
-        found = Site(base, port, receiver)
+    with folder() as base, Receiver() as receiver, closing(Nursery()) as nursery:
+        found = Site(base, port, receiver, nursery)
         local = {"allow_http": True, "allow_private": ["127.0.0.0/8"]}
         config = {
             "bus": {"partitions": 2, "lease_s": 2},
@@ -130,7 +139,10 @@ def test_a_trouble_is_told_explained_and_taken_care_of(site: Site) -> None:
 
 def test_a_silence_keeps_it_from_everybody_and_ends(site: Site) -> None:
     name = site.run("alerts", "silence", 'asset="m-2"', "--for", "1h").strip()
-    assert [row["id"] for row in site.ask("alerts", "silences")] == [name]
+    (silence,) = site.ask("alerts", "silences")
+    assert silence["id"] == name
+    # It holds from the first tick on that comes after it, and ticks may be late.
+    wait_for(lambda: site.ticked_since(from_iso(silence["starts"])))
     for value in (20.0, 150.0):
         wait_for(lambda value=value: site.push("m-2", value))  # type: ignore[misc] # a value each
     wait_for(lambda: site.alert("m-2", silenced=True))

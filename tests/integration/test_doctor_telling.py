@@ -174,3 +174,11 @@ def test_what_was_set_by_a_newer_version_is_named(site: Home) -> None:
     findings = look(site.choices)
     assert minded(findings) == {"subscribers": "warn"}
     assert findings["subscribers"].found == "told nothing: carl (not usable)"
+
+
+def test_a_route_to_somebody_who_is_on_call_leads_to_somebody(site: Home) -> None:
+    week = {"subscribers": ["ann"], "begins": "2026-01-01T00:00:00Z"}
+    subscribers = {"bob": {"kind": "console"}, "ann": ANN}
+    receivers = {"duty": {"steps": [{"tell": ["week"]}]}}
+    configure(site, subscribers=subscribers, schedules={"week": week}, receivers=receivers)
+    assert look(site.choices)["routes"].found == "2 receivers can be told, 0 subscribe by themselves"

@@ -111,7 +111,12 @@ class Turn:
         state = self.state
         if isinstance(event, SilenceEnded):
             silences.end(state.routing.silences, event.silence)
-        elif silences.put(state.routing.silences, event.id, event.matchers, event.starts, event.ends):
+            state.hushing = True
+            return
+        # What begins at once does so where it stands in the log: the time that is told is behind the clock of whoever
+        # wrote it, and what came in between would still be told.
+        starts = event.starts if event.starts > event.time else min(event.starts, state.now)
+        if silences.put(state.routing.silences, event.id, event.matchers, starts, event.ends):
             state.spoken[event.id] = [event.by, event.comment]
         state.hushing = True
 

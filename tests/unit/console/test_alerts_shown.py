@@ -117,10 +117,10 @@ def test_every_curve_can_be_drawn(points: list[tuple[int, float]], at: int) -> N
 # ---------------------------------------------------------------- which is meant
 
 
-def two() -> AlertsState:
-    """Two alerts, whose ids begin alike."""
+def known() -> AlertsState:
+    """Two alerts whose ids begin alike, and one more."""
     state = AlertsState()
-    for name in ("abcd1" + "0" * 27, "abcd2" + "0" * 27):
+    for name in ("abcd1" + "0" * 27, "abcd2" + "0" * 27, "f00d0" + "0" * 27):
         found = alert()
         found.id = found.key = name
         state.keep(found)
@@ -128,7 +128,7 @@ def two() -> AlertsState:
 
 
 def test_the_beginning_of_an_id_is_enough_when_it_names_one() -> None:
-    state = two()
+    state = known()
     assert acting.found(state, "abcd2").id == "abcd2" + "0" * 27
     assert acting.found(state, "abcd1" + "0" * 27).id == "abcd1" + "0" * 27
 
@@ -139,13 +139,14 @@ def test_the_beginning_of_an_id_is_enough_when_it_names_one() -> None:
         ("abcd", "2 alerts have an id that begins with 'abcd'"),
         ("beef", "there is no alert 'beef'"),
         ("abc", "Give 4 digits"),
+        ("f00", "Give 4 digits"),
         ("", "Give 4 digits"),
         ("\x1b[2Jabcd", r"'\\x1b\[2Jabcd'"),
     ],
 )
 def test_an_id_that_names_none_or_several_is_refused(name: str, why: str) -> None:
     with pytest.raises(NotFound, match=why):
-        acting.found(two(), name)
+        acting.found(known(), name)
 
 
 # ---------------------------------------------------------------- lists

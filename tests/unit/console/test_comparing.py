@@ -115,6 +115,20 @@ def test_numbers_of_series_mean_nothing() -> None:
     assert compared([ReadingsAccepted(before)], [ReadingsAccepted(turned)], READINGS) == []
 
 
+def test_more_is_awaited_of_those_whose_events_are_the_recorded_ones_so_far() -> None:
+    found = Comparison()
+    for writer, second in (("same", incident(2)), ("other", incident(9)), ("gone", incident(2))):
+        found.take(RECORDED, PLACE, writer, [incident(1), incident(2), incident(3)])
+        if writer != "gone":
+            found.take(AGAIN, PLACE, writer, [incident(1), second])
+    awaited = [writer for writer in ("same", "other", "none") if found.awaits(PLACE, [writer])]
+    assert awaited == ["same"]
+    assert found.awaits(PLACE, ["other", "gone"])
+    assert not found.awaits(READINGS, ["same"])
+    found.take(AGAIN, PLACE, "same", [incident(3)])
+    assert not found.awaits(PLACE, ["same", "other"])
+
+
 def test_a_scope_takes_both_ends_and_one_series() -> None:
     scope = Scope(10 * SECOND, 20 * SECOND)
     assert [scope.part(incident(second)) is not None for second in (9, 10, 20, 21)] == [False, True, True, False]

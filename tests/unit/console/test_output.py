@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from console.options import Choices, Loaded, choices, common, json_option
-from console.output import document, emit, say, tables
+from console.output import cell, document, emit, line, say, tables
 
 
 def test_a_record_is_one_line_of_json_without_words_that_json_has_not(capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,3 +73,21 @@ def test_an_address_of_another_kind_is_wrong_usage(arguments: list[str]) -> None
     result = CliRunner().invoke(choosing, arguments)
     assert result.exit_code == 2
     assert arguments[0] in result.output
+
+
+@pytest.mark.parametrize("evil", ["a\x1b[2Jb", "a\u202eb", "a\x9bb", "a\x07b", "a\rb"])
+def test_nothing_that_is_printed_moves_the_cursor(evil: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from rich.table import Table
+
+    say(f"{evil}\n[bold]{evil}")
+    line(f"{evil}\n[bold]")
+    table = Table(box=None, show_header=False)
+    table.add_row(cell(evil))
+    tables().print(table)
+    said = capsys.readouterr()
+    told = [*said.err.split("\n"), *said.out.split("\n")]
+    assert all(text.isprintable() for text in told)
+    shown = evil.encode("unicode_escape").decode()
+    assert told[:2] == [shown, f"[bold]{shown}"], "ours are the line ends of a notice"
+    assert said.out.split("\n")[0] == f"{shown}\\n[bold]", "a line is one"
+    assert shown in said.out.split("\n")[1]

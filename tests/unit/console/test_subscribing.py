@@ -81,6 +81,11 @@ def test_a_command_line_with_a_secret_or_twice_the_same_is_refused_and_not_repea
     assert CANARY not in err
 
 
+def test_a_field_that_has_one_value_is_given_once() -> None:
+    with pytest.raises(click.UsageError, match="'url' has one value"):
+        changing._fields(("kind=webhook", "url=https://a.example", "url=https://b.example"))
+
+
 def test_secrets_come_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "s.json"
     path.write_text(json.dumps({"secret": CANARY}))
@@ -119,6 +124,7 @@ async def test_a_subscriber_is_shown_once_without_secrets_and_on_its_lines(
     lines = list(listing._lines(found.row(found.registry.known("mes"))))
     names = [text.split()[0] for text in lines]
     assert len(names) == len(set(names)), "each once"
+    assert "spec" not in names
     assert {"kind               webhook", "state              paused", "events             all"} <= set(lines)
     assert secret not in "\n".join(lines)
     for text in lines:
@@ -148,7 +154,7 @@ async def test_tries_are_listed_newest_first_those_of_others_left_out(capsys: py
     failed = NotificationFailed.of(
         cause="f", time=T0 + 8 * SECOND, asset="mes", subscriber="mes", key="j", attempt=5, error=EVIL, answer=EVIL
     )
-    found = await tried(attempt(1), attempt(2), attempt(3, EVIL), attempt(5, subscriber="ann"), failed, sent)
+    found = await tried(attempt(1), attempt(2), attempt(3, EVIL), attempt(99, subscriber="ann"), failed, sent)
     assert [row["outcome"] for row in found] == ["delivered", "given up", "failed try"]
     assert [row["latency_ms"] for row in found] == [0.0, None, 1.2]
     deliveries._print(found)

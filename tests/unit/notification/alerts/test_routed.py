@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from contracts.events import AlertPushed
+from contracts.events import AlertPushed, SilenceSet
 from tests.unit.notification.alerts.sequence import Scene, ack, at, noted, over, signal, signalled, tick
 
 ROUTE: dict[str, Any] = {"receiver": "ann", "group_wait": "10s", "group_interval": "1m", "repeat_interval": "1h"}
@@ -55,6 +55,20 @@ def test_what_ended_is_remembered_until_that_was_told() -> None:
     assert [(m.why, [note.finding for note in m.alerts]) for m in one.told] == [("new", ["f1"]), ("resolved", ["f1"])]
     one.pass_time(7_300, 9_500, 100)
     assert one.state.alerts == {}
+
+
+def test_a_silence_that_begins_now_begins_where_it_stands() -> None:
+    """The time that is told is always a little behind whoever sets it."""
+    one = scene(route={**ROUTE, "group_wait": "0s"})
+
+    def silence(asset: str, starts: float) -> SilenceSet:
+        about: dict[str, Any] = {"cause": asset, "time": at(5), "asset": "alerts", "by": "x"}
+        return SilenceSet.of(**about, matchers=[f"asset={asset}"], starts=at(starts), ends=at(500))
+
+    one.feed(silence("now", 5), silence("later", 200))
+    one.feed(signalled(5.1, signal("f1", asset="now")), signalled(5.2, signal("f2", asset="later")))
+    one.pass_time(6, 100)
+    assert [(m.subscriber, [note.finding for note in m.alerts]) for m in one.told] == [("ann", ["f2"])]
 
 
 def test_what_is_new_in_a_group_is_said_first() -> None:

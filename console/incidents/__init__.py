@@ -1,0 +1,1 @@
+"""What a report on an incident says, and how it is written."""
