@@ -153,6 +153,17 @@ def test_an_alert_that_opens_under_a_silence_is_silenced_and_a_silence_can_be_en
     assert scene.state.spoken == {}
 
 
+def test_a_silence_that_begins_at_once_holds_before_the_next_tick() -> None:
+    scene = Scene(route={"receiver": "ann", "group_wait": 0}, subscribers={"ann": {"kind": "console"}})
+    silence = SilenceSet.of(
+        cause="s", time=at(1), asset="all", matchers=['asset="pump"'], starts=at(1), ends=at(900), by="ann"
+    )
+    scene.feed(tick(0), silence, signalled(1.2, signal("f1")))
+    scene.pass_time(2, 5)
+    assert [change.silenced for change in scene.changes] == [True]
+    assert not scene.told
+
+
 def test_more_alerts_than_are_followed_are_counted_in_one() -> None:
     scene = Scene(most_alerts=100, reopen_within=60)
     found = [signal(f"f{n}", asset=f"m{n}", severity="critical" if n == 170 else "warning") for n in range(180)]
