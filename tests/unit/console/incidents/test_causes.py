@@ -73,6 +73,16 @@ async def test_drift_of_the_machine_that_began_before(log: Log) -> None:
     assert (await log.verdict("faulty sensor"))[0] == "nothing found"
     await log.put(drift(BEGAN + 101, kind="stuck", direction="none", since=T0 + 900 * SECOND))
     assert (await log.verdict("faulty sensor"))[0] == "likely"
+    assert len((await log.verdict("slow change"))[1]) == 1, "a fault of the sensor is no slow change"
+
+
+async def test_a_drift_is_not_its_own_cause(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    await log.read()
+    found = drift(BEGAN, since=T0 + 500 * SECOND)
+    await log.put(found)
+    rows = (await log.report(found.id))["candidates"]
+    assert {row["verdict"] for row in rows if "slow change" in row["cause"]} == {"nothing found"}
 
 
 @pytest.mark.parametrize(("source", "expected"), [("s", "likely"), ("other", "possible")])

@@ -1,6 +1,7 @@
 """Names from outside stay names in a report, whatever is in them."""
 
 import re
+import socket
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -110,6 +111,13 @@ def test_a_paragraph_from_outside_begins_nothing_else() -> None:
 @pytest.mark.skipif(not printed.installed(), reason="the extra pdf is not installed")
 async def test_paper_is_printed_and_fetches_nothing(tmp_path: Path) -> None:
     assert printed.printed(page(await evil_blocks(tmp_path))).startswith(b"%PDF-")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0)
+        where = f"http://127.0.0.1:{server.getsockname()[1]}"
+        asked = f'<link rel="stylesheet" href="{where}/s"><style></style><img src="{where}/i"><p>text</p>'
+        assert printed.printed(asked).startswith(b"%PDF-")
+        with pytest.raises(BlockingIOError):
+            server.accept()
 
 
 def test_findings_are_found_by_all_kinds_that_alerts_are_made_of() -> None:

@@ -76,6 +76,17 @@ async def test_an_alert_whose_beginning_was_trimmed_says_so(log: Log) -> None:
     assert "no finding has the id gone" in missing["finding"]
 
 
+async def test_the_beginning_of_two_alerts_is_refused(log: Log) -> None:
+    scene = Scene(**ROUTED)
+    # More than there are hexadecimal digits: two begin with the same one.
+    scene.feed(tick(0), *(signalled(1, signal(f"zz{number}", asset=f"a{number}")) for number in range(17)), tick(2))
+    await log.put(*scene.changes, partition=home_of("signals", PARTITIONS))
+    names = [change.alert for change in scene.changes]
+    twice = next(name[0] for number, name in enumerate(names) if name[0] in [other[0] for other in names[:number]])
+    with pytest.raises(NotFound, match=r"is the beginning of \d+ ids"):
+        await log.subject(twice)
+
+
 async def test_an_id_that_is_not_known_or_not_only_one_is_refused(log: Log) -> None:
     with pytest.raises(NotFound, match="no finding has the id"):
         await log.subject("ffffffff")
