@@ -162,6 +162,10 @@ class PagerDutySubscriber(_Subscriber):
     tls_ca: Path | None = None
 
 
+#: Those that are posted to.
+Posted = WebhookSubscriber | AlertmanagerSubscriber | PagerDutySubscriber
+
+
 class StreamSubscriber(_Subscriber):
     """A Redis stream of JSON on the server of the log, for programs in any language."""
 

@@ -1,6 +1,5 @@
 """What every feature set is: a hashed definition, and the one reducer that computes it."""
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -37,7 +36,7 @@ class Vectors:
         return len(self.rows)
 
 
-class FeatureSet(BaseModel, ABC):
+class FeatureSet(BaseModel):
     """Base of all feature sets: every field is part of the definition, and so of the hash."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,9 +45,9 @@ class FeatureSet(BaseModel, ABC):
     dtype: ClassVar[str] = "float64"
 
     @property
-    @abstractmethod
     def names(self) -> tuple[str, ...]:
         """The features in the order in which a detector gets them."""
+        raise NotImplementedError
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -60,18 +59,18 @@ class FeatureSet(BaseModel, ABC):
         """Names the definition, the features, their order and their type."""
         return digest("feature set", canonical(self.definition), self.dtype, *self.names)
 
-    @abstractmethod
     def start(self) -> Any:
         """State for zero series: a dataclass of arrays and ints."""
+        raise NotImplementedError
 
-    @abstractmethod
     def grow(self, state: Any, n: int) -> None:
         """Make room for series 0 .. n-1."""
+        raise NotImplementedError
 
-    @abstractmethod
     def reduce(self, state: Any, rows: Ints, times: Ints, values: Floats, ordinals: Ints) -> Vectors:
         """Take in readings in the order of their arrival, and give those that are released by them.
 
         All arrays are [n], as in ``Vectors``. Series may repeat; room must have been made (`grow`). However the same
         readings are cut into calls, the vectors together are the same, bit for bit.
         """
+        raise NotImplementedError

@@ -1,6 +1,5 @@
 """The features that a windowed set can have: each is a few fields, and how it is computed from a view."""
 
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
@@ -20,7 +19,7 @@ Duration = Annotated[float, Field(gt=0, le=1e8)]
 Offset = Annotated[float, Field(ge=-86_400, le=86_400)]
 
 
-class Term(BaseModel, ABC):
+class Term(BaseModel):
     """Base of all features of a set; ``name`` replaces the name that follows from the fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -38,9 +37,9 @@ class Term(BaseModel, ABC):
         """One name for each of its columns."""
         return (self.name or self.label,)
 
-    @abstractmethod
     def compute(self, view: "View") -> Columns:
         """The feature at each reading of a view."""
+        raise NotImplementedError
 
 
 class Value(Term):

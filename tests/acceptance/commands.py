@@ -40,11 +40,24 @@ def export(data_dir: Path) -> str:
 
 
 def start(*arguments: str | Path) -> subprocess.Popen[str]:
-    """Start a command in a group of its own, so that a test can end all of it."""
+    """Start a command in a group of its own, so that a test can end all of it.
+
+    It hears Ctrl-C also where whoever started the tests does not, as a shell in the background.
+    """
     command = [*TOCSIN, *map(str, arguments)]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        start_new_session=True,
+        preexec_fn=_hears,  # noqa: PLW1509 - one system call
     )
+
+
+def _hears() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from contracts.subscribers import AlertmanagerSubscriber
 
 from .channel import Channel, Surroundings
 from .memo import Memo
-from .posting import Poster, Target, judged
-from .safe import Guard, Resolve, system
+from .posting import Poster, judged
+from .safe import Resolve, system
 
 log = structlog.get_logger()
 
@@ -41,13 +41,7 @@ class AlertmanagerChannel(Channel):
         self, name: str, subscriber: AlertmanagerSubscriber, surroundings: Surroundings, resolve: Resolve = system
     ) -> None:
         self._subscriber, self._clock = subscriber, surroundings.clock
-        url = subscriber.url.rstrip("/")
-        self._poster = Poster(
-            Target.of(url if url.endswith(_PATH) else url + _PATH, allow_http=subscriber.allow_http),
-            Guard.of(subscriber.allow_private, resolve),
-            surroundings.clock,
-            tls_ca=subscriber.tls_ca and surroundings.data_dir / subscriber.tls_ca,
-        )
+        self._poster = Poster.to(subscriber, surroundings, resolve, _PATH)
         self._told = Memo(surroundings.data_dir / "alertmanager" / f"{digest(name)}.json", _MOST_ALERTS)
 
     async def send(self, message: NotificationDue) -> str:

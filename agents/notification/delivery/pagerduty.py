@@ -12,8 +12,8 @@ from contracts.subscribers import PagerDutySubscriber
 
 from .channel import Channel, Surroundings
 from .payload import bounded
-from .posting import Poster, Target, judged
-from .safe import Guard, Resolve, system
+from .posting import Poster, judged
+from .safe import Resolve, system
 
 _ROUTING_KEY = re.compile(r"[A-Za-z0-9]{32}")
 # What the API takes at most; an event may have 512 KB.
@@ -35,12 +35,7 @@ class PagerDutyChannel(Channel):
         self._routing_key = subscriber.routing_key.get_secret_value()
         if not _ROUTING_KEY.fullmatch(self._routing_key):
             raise Refused("routing_key must be 32 letters and digits: the integration key of Events API v2")
-        self._poster = Poster(
-            Target.of(subscriber.url, allow_http=subscriber.allow_http),
-            Guard.of(subscriber.allow_private, resolve),
-            surroundings.clock,
-            tls_ca=subscriber.tls_ca and surroundings.data_dir / subscriber.tls_ca,
-        )
+        self._poster = Poster.to(subscriber, surroundings, resolve)
 
     async def send(self, message: NotificationDue) -> str:
         said = await self._post(self._event(message, action(message)))

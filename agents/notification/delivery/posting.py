@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import Self
 
 import anyio
 import httpx
 
 from contracts.errors import Refused, RetryLater, Unavailable
+from contracts.subscribers import Posted
 
 from ...clock import Clock
-from .channel import answered
-from .safe import Guard
+from .channel import Surroundings, answered
+from .safe import Guard, Resolve
 
 #: Of an answer so much is read; the rest is not worth a connection.
 MOST_ANSWER = 64 << 10
@@ -81,6 +83,23 @@ class Poster:
             follow_redirects=False,
             timeout=None,  # noqa: S113 - the whole of it has a limit: see post()
             limits=httpx.Limits(max_connections=4, max_keepalive_connections=1, keepalive_expiry=_IDLE_S),
+        )
+
+    @classmethod
+    def to(cls, subscriber: Posted, surroundings: Surroundings, resolve: Resolve, path: str = "") -> Self:
+        """One for the URL of a subscriber, ``path`` behind it where it is not there.
+
+        Raises Refused for a URL that is not used.
+        """
+        url = subscriber.url
+        if path:
+            url = url.rstrip("/")
+            url = url if url.endswith(path) else url + path
+        return cls(
+            Target.of(url, allow_http=subscriber.allow_http),
+            Guard.of(subscriber.allow_private, resolve),
+            surroundings.clock,
+            tls_ca=subscriber.tls_ca and surroundings.data_dir / subscriber.tls_ca,
         )
 
     async def post(self, body: bytes, headers: Mapping[str, str], *, within_s: float) -> Answer:

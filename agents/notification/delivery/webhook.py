@@ -7,8 +7,8 @@ from ..lines import one_line
 from .channel import Channel, Surroundings
 from .cloudevents import CONTENT_TYPE
 from .payload import bounded, payload
-from .posting import Poster, Target, judged
-from .safe import Guard, Resolve, system
+from .posting import Poster, judged
+from .safe import Resolve, system
 from .signing import signatures
 
 
@@ -21,12 +21,7 @@ class WebhookChannel(Channel):
         self.name, self.subscriber, self._clock = name, subscriber, surroundings.clock
         held = (subscriber.secret, subscriber.old_secret)
         self._keys = [webhook_key(secret.get_secret_value()) for secret in held if secret is not None]
-        self._poster = Poster(
-            Target.of(subscriber.url, allow_http=subscriber.allow_http),
-            Guard.of(subscriber.allow_private, resolve),
-            surroundings.clock,
-            tls_ca=subscriber.tls_ca and surroundings.data_dir / subscriber.tls_ca,
-        )
+        self._poster = Poster.to(subscriber, surroundings, resolve)
 
     async def send(self, message: NotificationDue) -> str:
         now = self._clock.wall_ns()

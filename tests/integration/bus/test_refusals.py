@@ -20,6 +20,7 @@ from bus.redis.opening import open_bus
 from bus.redis.server import Server
 from contracts.errors import Rewound, StoreRefused, Unavailable
 from contracts.settings import BusSettings, RedisSettings, Settings
+from tests.certificates import certified
 from tests.clusters import Node, data_node, free_ports, until
 from tests.conftest import PARTITIONS, need
 from tests.integration.bus.frames import STREAM, TASK, everything, frame, step
@@ -253,18 +254,6 @@ async def test_log_that_went_back_is_told_to_a_reader_that_waits_at_its_end(redi
 
 
 # ---------------------------------------------------------------- TLS
-
-
-def certified(folder: Path) -> None:
-    """A private authority, and a certificate of it for 127.0.0.1."""
-    script = """
-    openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -days 2 -subj /CN=authority \
-      -addext basicConstraints=critical,CA:true -addext keyUsage=critical,keyCertSign
-    openssl req -newkey rsa:2048 -nodes -keyout key.pem -out req.pem -subj /CN=server
-    printf 'subjectAltName=IP:127.0.0.1' > san
-    openssl x509 -req -in req.pem -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -out crt.pem -extfile san
-    """
-    subprocess.run(["bash", "-ec", script], cwd=folder, check=True, capture_output=True)
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make certificates")

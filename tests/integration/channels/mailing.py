@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email import message_from_bytes
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+
+from tests import certificates
 
 
 class PostOffice:
@@ -79,14 +80,7 @@ async def opened(office: PostOffice, *, tls: ssl.SSLContext | None = None, **opt
 
 def certified(folder: Path) -> tuple[Path, ssl.SSLContext]:
     """A private authority's file, and what a server on 127.0.0.1 needs that it certified."""
-    script = """
-    openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -days 2 -subj /CN=authority \
-      -addext basicConstraints=critical,CA:true -addext keyUsage=critical,keyCertSign
-    openssl req -newkey rsa:2048 -nodes -keyout key.pem -out req.pem -subj /CN=server
-    printf 'subjectAltName=IP:127.0.0.1' > san
-    openssl x509 -req -in req.pem -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -out crt.pem -extfile san
-    """
-    subprocess.run(["bash", "-ec", script], cwd=folder, check=True, capture_output=True)
+    certificates.certified(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "crt.pem", folder / "key.pem")
     return folder / "ca.crt", context

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ async def stop_on_term(home: Home) -> None:
             home.stop.set()
 
 
-def nursery() -> None:
+def nursery(main: Callable[..., Awaitable[None]]) -> None:
     """Fork a worker for each line, the JSON of its arguments, and print its pid: without the seconds of importing."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
@@ -75,4 +76,4 @@ def nursery() -> None:
 
 
 if __name__ == "__main__":
-    nursery()
+    nursery(main)
