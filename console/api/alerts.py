@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from agents.clock import Clock
 from agents.notification.alerts.alert import RANK, Alert
-from agents.notification.alerts.present import present
+from agents.notification.alerts.present import Present
 from agents.notification.alerts.state import AlertsState
 from agents.notification.routing.matching import Matcher, matches, parse_all
 from agents.notification.routing.routing import Routing
@@ -40,8 +40,6 @@ from .alertmessages import (
 )  # fmt: skip
 from .answering import answer, answering, by_of, parsed
 
-#: What is computed is answered for so long: many who ask at the same time cost as much as one.
-_FRESH_S = 0.5
 _PAGE, _MOST_PAGE = 100, 1_000
 
 
@@ -50,8 +48,7 @@ class AlertsApi:
 
     def __init__(self, bus: Bus, settings: Settings, body: Body) -> None:
         self._bus, self._settings, self._body = bus, settings, body
-        self._state: AlertsState | None = None
-        self._at = 0.0
+        self._asking: Present | None = None
         self._looking = anyio.Lock()
 
     def routes(self) -> list[Route]:
@@ -81,8 +78,9 @@ class AlertsApi:
             raise Refused(422, "no such state or severity", "see /api/v1/openapi.json", "bad request")
         most = _number(query.get("limit", str(_PAGE)))
         wanted = _Wanted(frozenset(states), least, parse_all(query.getlist("match")))
-        # Tens of thousands take a while, and others live on this loop as well.
-        fitting = await anyio.to_thread.run_sync(wanted.among, await self._present())
+        async with self._looking:
+            # Tens of thousands take a while, and others live on this loop as well; nobody changes them meanwhile.
+            fitting = await anyio.to_thread.run_sync(wanted.among, await self._now())
         rest = [alert for alert in fitting if _order(alert) > _cursor(query["after"])] if "after" in query else fitting
         page = rest[:most]
         after = f"{page[-1].opened}-{page[-1].id}" if len(rest) > most else ""
@@ -156,11 +154,13 @@ class AlertsApi:
 
     async def _present(self) -> AlertsState:
         async with self._looking:
-            now = anyio.current_time()
-            if self._state is None or now - self._at > _FRESH_S:
-                self._state = await present(self._bus, self._settings)
-                self._at = anyio.current_time()
-            return self._state
+            return await self._now()
+
+    async def _now(self) -> AlertsState:
+        """Alerts as they are; only what is new is read. Raises NotFound where nobody follows them."""
+        if self._asking is None:
+            self._asking = Present(self._bus, self._settings)
+        return await self._asking.state()
 
     async def _alert(self, request: Request) -> Alert:
         return acting.found(await self._present(), request.path_params["alert"])
@@ -169,8 +169,6 @@ class AlertsApi:
         return Actor(self._bus, self._settings, by)
 
     async def _done(self, event: Any, status: int = 200) -> Response:
-        # Whoever asks next sees it.
-        self._state = None
         return answer(Done(event=event.id), status)
 
 

@@ -169,6 +169,7 @@ def test_a_process_that_is_killed_tells_of_what_comes_next(site: Site) -> None:
     os.kill(pid, signal.SIGKILL)
     wait_for(lambda: site.push("m-3", 150.0))
     wait_for(lambda: site.told("m-3"))
+    assert (site.told("m-3")[0]["why"], site.told("m-3")[0]["firing"]) == ("new", 1)
 
 
 def test_a_replay_is_the_same_and_tells_nobody(site: Site) -> None:

@@ -173,6 +173,7 @@ async def test_who_is_given_up_in_the_middle_leaves_no_connection_open(tmp_path:
             group.cancel_scope.cancel()
         with anyio.fail_after(90, shield=True):
             await ended.wait()
+    assert ended.is_set()
 
 
 async def test_a_server_that_took_the_mail_and_then_hangs_has_taken_it(office: PostOffice, tmp_path: Path) -> None:
