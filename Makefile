@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
 # Tests side by side: most of them wait for servers and processes. WORKERS=0 for one after the other.
-WORKERS ?= 2
+WORKERS ?= 3
 SOURCES := contracts bus models agents console
 CODE := $(wildcard $(SOURCES) tests bench)
 

@@ -37,12 +37,18 @@ _GRACE_NS = 3_600 * SECOND
 @click.option("--seconds", type=click.FloatRange(1), default=60, show_default=True, help="Most seconds to watch.")
 @click.option("--seed", default=7, show_default=True, help="Another seed, another plant.")
 @click.option("--json", "as_json", is_flag=True, help="JSON lines.")
-def demo(loaded: Loaded, seconds: float, seed: int, as_json: bool) -> int:
+@click.option("--page", is_flag=True, help="Go on for ever, and show everything on a web page.")
+@click.option("--port", type=click.IntRange(1, 65_535), default=8091, show_default=True, help="Of the web page.")
+def demo(loaded: Loaded, seconds: float, seed: int, as_json: bool, page: bool, port: int) -> int:
     """Run the whole service on SIMULATED machines, and show what it finds as it finds it.
 
     A week of plant time goes by as fast as the agents can follow. Faults are planted at times that the agents are
     not told; at the end they are set beside what was found.
     """
+    if page:
+        from .demopage import show_page
+
+        return show_page(loaded, port, seed)
     begun = time.monotonic()
     settings = _simulated(loaded.settings, seed)
     set_up(settings.log.model_copy(update={"level": "error"}))

@@ -1,13 +1,13 @@
 """A simulated plant: machines with planted faults. Nothing here was ever measured, and every name says so."""
 
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 import anyio.to_thread
 from pydantic import Field, field_validator
 
-from contracts.instants import from_iso
+from contracts.instants import SECOND, from_iso
 
 from ..clock import Clock
 from ..parts import Harvest, Source
@@ -38,6 +38,7 @@ class Plant(Source):
     interval_s: float = Field(default=1.0, gt=0, description="between two readings of a sensor, in plant time")
     speed: float = Field(default=1.0, ge=0, description="plant seconds in a second; 0: as fast as possible")
     start: str | None = Field(default=None, description="ISO 8601 time of the first step; empty: now")
+    past: int = Field(default=0, ge=0, description="steps that are given out at once, as what was before it began")
     steps: int = Field(default=0, ge=0, description="0: endless")
     with_faults: bool = Field(default=True, description="whether faults are planted")
     fault_every: int = Field(default=3_000, ge=100, description="steps with one fault of each machine")
@@ -62,7 +63,7 @@ class Plant(Source):
         from .simulation import Simulation
 
         now = clock()
-        state = resumed(resume, name) if resume is not None else {"row": 0, "start": self.began(now), "began": now}
+        state = resumed(resume, name) if resume is not None else self._begin(now)
         simulation = Simulation(self, name if name.startswith(SIMULATED) else f"{SIMULATED}{name}", state)
         while not self.steps or simulation.step < self.steps:
             size = min(self.batch_rows, self.steps - simulation.step if self.steps else self.batch_rows)
@@ -76,9 +77,15 @@ class Plant(Source):
             if harvest is not None:
                 yield harvest
 
+    def _begin(self, now: int) -> dict[str, Any]:
+        """What ``resume`` says before the first step."""
+        past = self.past * self.interval_s * SECOND
+        # As if it had begun so long ago: then all of its past is due at once.
+        return {"row": 0, "start": self.began(now), "began": now - round(past / self.speed) if self.speed else now}
+
     def began(self, now: int) -> int:
         """The time of the first step."""
-        return now if self.start is None else from_iso(self.start)
+        return now - round(self.past * self.interval_s * SECOND) if self.start is None else from_iso(self.start)
 
     def faults(self, start: int | None = None, steps: int | None = None) -> "list[Planted]":
         """What is planted in the first ``steps``, by time; ``start`` is the time of the first step."""

@@ -110,6 +110,16 @@ async def test_a_live_plant_gives_out_what_is_due() -> None:
     await again.aclose()  # type: ignore[attr-defined]  # an async generator
 
 
+async def test_its_past_comes_at_once_and_ends_now() -> None:
+    """At any speed; and what comes then comes when it is due."""
+    for speed in (1.0, 10.0):
+        now = from_iso(START)
+        live = plant(speed=speed, start=None, steps=0, past=600, batch_rows=1000)
+        harvest = await anext(live.harvests("plant", None, lambda now=now: now))  # type: ignore[misc]  # bound early
+        times = np.unique(harvest.readings.time)
+        assert (times[0], times[-1], len(times)) == (now - 600 * SECOND, now, 601)
+
+
 async def test_a_plant_with_other_settings_is_another_plant() -> None:
     [harvest, *_] = await harvests(plant(batch_rows=10))
     with pytest.raises(Unavailable, match="settings changed"):
