@@ -65,7 +65,7 @@ LOCK_FLAGS = --quiet --universal --python-version 3.11 --generate-hashes --no-em
 	--no-emit-find-links --custom-compile-command 'make lock' $(UPGRADE)
 
 clean: ## remove caches and build results
-	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## clean, and remove .venv as well

@@ -7,7 +7,6 @@ way for every part. Fields are configuration: pydantic, frozen, checked before a
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,41 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from bus.protocol import Bus, Recorded
 from contracts.events import AnyEvent, Event
 from contracts.readings import Readings
-from contracts.sections import ModelsSettings
 
 from .clock import Clock
+from .context import Context as Context
+from .context import Program as Program
 from .state import restore
 
 In = TypeVar("In")
 Out = TypeVar("Out")
 State = TypeVar("State")
-
-
-@dataclass(frozen=True)
-class Program:
-    """How a command of ours is run in a process of its own: ``command``, its arguments, then ``options``."""
-
-    command: Sequence[str]
-    options: Sequence[str]
-    environment: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a part may know of its surroundings when it is prepared."""
-
-    agent: str
-    data_dir: Path
-    live: bool = True
-    """False in a batch run: nobody waits for what has not been read yet."""
-    models: ModelsSettings = ModelsSettings()
-    """Where bundles come from, and whom they are accepted from."""
-    endless: tuple[str, ...] = ()
-    """The sources that go on for ever."""
-    partitions: int = 1
-    """Into how many parts the log is split: a processor sees the assets of one of them."""
-    program: Program | None = None
-    """For chores whose work needs a process of its own; None where there is no command line."""
 
 
 class Part(BaseModel):

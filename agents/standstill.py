@@ -1,9 +1,10 @@
 """Partitions on which a task stands still, because what it computed again is not what it had committed."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bus.protocol import Bus, Place
-from bus.scan import backwards
+from bus.protocol import Bus, Place, Recorded
+from bus.scan import backwards, scan
 from contracts.events import PartitionStopped
 
 #: Nobody lets a partition stand for more events of the life cycle than that.
@@ -16,6 +17,32 @@ class Standstill:
 
     partition: int
     event: PartitionStopped
+
+
+class Stops:
+    """As ``standing_still``, for whoever looks again and again: each event is read once."""
+
+    def __init__(self) -> None:
+        self._next: dict[Place, int] = {}
+        self._newest: dict[tuple[int, str], PartitionStopped] = {}
+
+    async def refresh(self, recorded: Recorded) -> None:
+        """Read what came since the last time."""
+        places = [Place(PartitionStopped.stream, number) for number in range(recorded.partitions)]
+        for place, end in (await recorded.ends(places)).items():
+            async for found in scan(recorded, place, self._next.get(place, 1), end):
+                for event in found.events:
+                    if isinstance(event, PartitionStopped):
+                        self._newest[place.partition, event.agent] = event
+            self._next[place] = end + 1
+
+    def still(self, positions: Sequence[Mapping[str, str]]) -> list[Standstill]:
+        """Those that have not moved since; ``positions`` of each partition."""
+        return [
+            Standstill(partition, event)
+            for (partition, task), event in self._newest.items()
+            if int(positions[partition].get(task) or 0) == event.position
+        ]
 
 
 async def standing_still(bus: Bus) -> list[Standstill]:

@@ -153,8 +153,9 @@ class Topology:
 
     def prepare(self, placed: Sequence[Placed], context: Context) -> None:
         """Let parts load what they need."""
+        context = replace(context, endless=self.endless, partitions=self.partitions, tasks=tuple(self.tasks()))
         for item in placed:
-            item.part.prepare(replace(context, agent=item.agent, endless=self.endless, partitions=self.partitions))
+            item.part.prepare(replace(context, agent=item.agent))
 
 
 def _named(agent: str, part: Part) -> list[Placed]:

@@ -20,6 +20,7 @@ BENCHES: tuple[tuple[str, tuple[str, ...], bool], ...] = (
     ("bench.alerting.latency", ("--seconds", "40", "--faults", "40"), False),
     ("bench.alerting.storm", ("--alerts", "10000", "--seconds", "20", "--followed", "2000"), False),
     ("bench.lineage", ("--alerts", "100000"), False),
+    ("bench.page", ("--seconds", "10"), False),
     ("bench.bearings", ("--seeds", "5"), False),
     ("bench.calibration", (), False),
     ("bench.nab", (), True),

@@ -120,6 +120,9 @@ class MemoryBus(MemoryInbox, MemoryFeeds):
         read = [int(self._positions.get(key) or 0), *(int(snapshot.position or 0) for snapshot in kept)]
         return ends + (read if reads else [])
 
+    async def weights(self, places: Sequence[Place]) -> dict[Place, int]:
+        return {}
+
     async def retire(self, partition: int, reader: str) -> bool:
         if reader.startswith("group "):
             group = reader.removeprefix("group ")

@@ -98,6 +98,10 @@ class Retention(Protocol):
         """
         ...
 
+    async def weights(self, places: Sequence[Place]) -> dict[Place, int]:
+        """Bytes of memory that places take, as the server estimates them; nothing where it cannot."""
+        ...
+
     async def retire(self, partition: int, reader: str) -> bool:
         """Forget a task or a ``group <name>`` for good: its position, snapshots and lease; False: it is not known.
 

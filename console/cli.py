@@ -5,13 +5,17 @@ there, 70 an error of ours, 78 the configuration cannot be used.
 """
 
 import sys
+from io import StringIO
+from types import TracebackType
 from typing import Any
 
 import click
 
 from contracts.errors import ConfigError, TocsinError
+from contracts.redaction import redacted
 
 from .lazy import lazy
+from .output import echo
 
 #: Command -> where it is, and what it does; imported when it is called, so that `tocsin --help` answers at once.
 COMMANDS = {
@@ -35,12 +39,14 @@ COMMANDS = {
     "rollout": ("console.rollout:rollout", "Try a model beside the one that serves."),
     "alerts": ("console.alerts:alerts", "List alerts, and say which of them were right."),
     "routes": ("console.routes:routes", "Show the routes of alerts, and try them."),
+    "tokens": ("console.tokens:tokens", "Who may use the HTTP interface and the page, and for what."),
     "subscribers": ("console.subscribers:subscribers", "Who is told of alerts, and what was delivered."),
     "archive": ("console.archive:archive", "List what is archived, and check that it is whole."),
     "backup": ("console.backup:backup", "Copy everything into a folder, while it runs."),
     "restore": ("console.restore:restore", "Check a backup, and bring it back."),
     "retire": ("console.retire:retire", "Forget a reader that will not come back."),
     "config": ("console.config:config", "Check and show the configuration."),
+    "recover": ("console.recover:recover", "Mend what is broken, as far as that is safe."),
     "doctor": ("console.doctor:doctor", "Find out what is wrong, and how to mend it."),
     "completion": ("console.completion:completion", "Print the completion script of a shell."),
 }
@@ -54,6 +60,7 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
+    sys.excepthook = unexpected
     try:
         result: Any = cli.main(arguments, standalone_mode=False)
     except click.exceptions.Exit as end:
@@ -62,7 +69,10 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo("aborted", err=True)
         sys.exit(130)
     except click.ClickException as error:
-        error.show()
+        said = StringIO()
+        error.show(said)
+        for line in said.getvalue().rstrip("\n").split("\n"):
+            echo(line, err=True)
         sys.exit(error.exit_code)
     except BaseExceptionGroup as group:
         errors, rest = group.split(TocsinError)
@@ -78,11 +88,19 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(result if isinstance(result, int) else 0)
 
 
+def unexpected(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
+    """The traceback of an error of ours, as Python would show it, but harmless: its text may be somebody else's."""
+    from traceback import format_exception
+
+    for line in "".join(format_exception(error)).rstrip("\n").split("\n"):
+        echo(redacted(line), err=True)
+
+
 def _told(error: TocsinError) -> int:
     for line in error.problems if isinstance(error, ConfigError) else [str(error)]:
-        click.echo(f"tocsin: {line}", err=True)
+        echo(f"tocsin: {redacted(line)}", err=True)
     if isinstance(error, ConfigError) and error.mend:
-        click.echo(f"tocsin: {error.mend}", err=True)
+        echo(f"tocsin: {redacted(error.mend)}", err=True)
     return error.exit_code
 
 

@@ -13,7 +13,7 @@ from contracts.settings import AgentSettings, masked, problems
 from .checks.configuration import examine
 from .checks.finding import CONFIG
 from .options import Choices, Loaded, choices, common, json_option
-from .output import document, say
+from .output import document, echo, say
 
 SCHEMAS = Path(__file__).parent.parent / "config" / "schema"
 MASK = "***"
@@ -44,7 +44,7 @@ def check(said: Choices, as_json: bool) -> int:
     if examined.loaded is None or examined.problems:
         raise ConfigError(examined.problems)
     enabled = [name for name, agent in examined.loaded.settings.agents.items() if agent.enabled]
-    click.echo(f"{examined.loaded.file.path}: nothing wrong; {len(enabled)} agents: {', '.join(enabled) or 'none'}")
+    echo(f"{examined.loaded.file.path}: nothing wrong; {len(enabled)} agents: {', '.join(enabled) or 'none'}")
     return 0
 
 
@@ -63,7 +63,10 @@ def show(loaded: Loaded, form: str | None) -> None:
         return
     import yaml
 
-    click.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True), nl=False)
+    text = yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)
+    # YAML lets characters stand that turn the reading direction.
+    quiet = text.replace("\n", "").isprintable()
+    click.echo(text if quiet else yaml.safe_dump(shown, sort_keys=False), nl=False)
     say(f"from {loaded.file.path}, the environment and the command line")
 
 

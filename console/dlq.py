@@ -1,8 +1,5 @@
 """``tocsin dlq``: what could not be handled, why, and what to do about it."""
 
-import os
-import pwd
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -20,10 +17,13 @@ from contracts.errors import NotFound, UnreadableEvent
 from contracts.instants import EARLIEST
 from contracts.rows import event_row
 
+from .acting.letters import redrive as acted
+from .acting.letters import tasks_of
 from .host import Host
 from .letters import SHORT, Filters, chosen_by, content_of, filters, named, row_of, show_letter, table_of, time_of
 from .options import Loaded, common, json_option
 from .output import document, emit, say, tables
+from .who import who
 
 
 @click.group()
@@ -117,12 +117,10 @@ def redrive(loaded: Loaded, wanted: Filters, *, ids: tuple[str, ...], everything
 
     What was handled behind them stays as it is: to their task they come now.
     """
-    known = _tasks(Topology.of(loaded.settings, loaded.file))
+    known = tasks_of(Topology.of(loaded.settings, loaded.file))
 
     async def one(desk: Desk, letter: Letter) -> bool:
-        if letter.about.agent not in known:
-            raise NotFound(f"no task or sink {letter.about.agent!r} is configured: nobody would handle it")
-        return await desk.redrive(letter)
+        return await acted(desk, letter, known)
 
     return _decide(loaded, wanted, ids, everything, why, "redrive" if not yes else "", one)
 
@@ -136,10 +134,6 @@ def drop(loaded: Loaded, wanted: Filters, *, ids: tuple[str, ...], everything: b
         return await desk.drop(letter)
 
     return _decide(loaded, wanted, ids, everything, why, "drop" if not yes else "", one)
-
-
-def _tasks(topology: Topology) -> set[str]:
-    return {*topology.tasks(), *(item.name for item in topology.placed)}
 
 
 def _decide(
@@ -162,7 +156,7 @@ def _decide(
             return NotFound.exit_code
         if ask and sys.stdin.isatty():
             click.confirm(f"{ask} {len(chosen)} dead letters?", abort=True, err=True)
-        desk, done, failed = Desk(bus, recorded, _who(), why), 0, 0
+        desk, done, failed = Desk(bus, recorded, who(), why), 0, 0
         for letter in chosen:
             try:
                 done += await one(desk, letter)
@@ -173,11 +167,3 @@ def _decide(
         return 0 if not failed else NotFound.exit_code
 
     return _run(loaded, work)
-
-
-def _who() -> str:
-    try:
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        name = str(os.getuid())
-    return f"{name}@{socket.gethostname()}"

@@ -14,7 +14,22 @@ from bus.redis.opening import infos
 from contracts.errors import TocsinError
 from contracts.settings import Settings, masked
 
-from .checks import clock, embedded, folder, health, log, redis, retention, software, telling, tracking
+from .checks import (
+    clock,
+    embedded,
+    endings,
+    folder,
+    health,
+    log,
+    recording,
+    redis,
+    retention,
+    service,
+    software,
+    telling,
+    tracking,
+)
+from .checks.access import acl
 from .checks.configuration import Examined, configuration, examine
 from .checks.finding import UNAVAILABLE, Finding, exit_code, fail, ok, skip
 from .checks.scene import Limits, Scene
@@ -23,6 +38,8 @@ from .output import document, say, tables
 
 T = TypeVar("T")
 REDIS = "redis"
+#: Where the page about troubles says what to do then.
+BROKEN = "A check that hangs or breaks"
 USUAL, REAL = Limits(), Clock()
 
 
@@ -51,7 +68,8 @@ async def examination(said: Choices, quick: bool = False, limits: Limits = USUAL
     findings += await _local(scene, readable=examined.loaded is not None or said.data_dir is not None)
     if examined.loaded is None and said.redis is None:
         return [*findings, skip(REDIS, "not looked at: the configuration does not say where it is")]
-    return findings + await _redis(scene)
+    answers = any(finding.check == tracking.CHECK and finding.status == "ok" for finding in findings)
+    return findings + await _redis(scene, mlflow=answers)
 
 
 def _settings(said: Choices, examined: Examined) -> Settings:
@@ -75,8 +93,10 @@ def _settings(said: Choices, examined: Examined) -> Settings:
 async def _local(scene: Scene, *, readable: bool) -> list[Finding]:
     """What can be seen without a server; a disk that hangs must not hang us."""
     everywhere: list[Callable[[Scene], Finding]] = [software.python, software.packages, clock.clock]
-    in_data_dir = [folder.data_dir, folder.permissions, folder.disk, retention.archive]
-    in_data_dir += [embedded.embedded_server, embedded.orphans, telling.secrets]
+    in_data_dir = [folder.data_dir, folder.permissions, folder.disk, retention.archive, telling.secrets]
+    in_data_dir += [endings.tokens, endings.certificates, embedded.embedded_server, embedded.orphans]
+    # What runs can only be compared with a configuration that can be read.
+    in_data_dir += [] if scene.quick or scene.topology is None else [service.running, service.listening]
 
     async def in_thread(check: Callable[[Scene], T]) -> T:
         return await anyio.to_thread.run_sync(check, scene, abandon_on_cancel=True)
@@ -85,13 +105,17 @@ async def _local(scene: Scene, *, readable: bool) -> list[Finding]:
     found = [await _guarded(check.__name__, in_thread(check), scene.limits.timeout_s) for check in chosen]
     if scene.quick or not readable:
         return found
-    trainings = partial(health.trainings, mlflow=found[-1].status != "fail")
+    works = found[-1].status != "fail"
+    for check in (recording.version, recording.artifacts) if found[-1].status == "ok" else ():
+        name = f"mlflow.{check.__name__}"
+        found.append(await _guarded(name, in_thread(check), scene.limits.timeout_s))
+    trainings = partial(health.trainings, mlflow=works)
     found += await _each("trainings", in_thread(trainings), scene.limits.timeout_s)
     return [*found, *await _each("growth", in_thread(health.growth), scene.limits.timeout_s)]
 
 
-async def _redis(scene: Scene) -> list[Finding]:
-    """What the server says, if there is one."""
+async def _redis(scene: Scene, *, mlflow: bool) -> list[Finding]:
+    """What the server says, if there is one; ``mlflow``: that answers, too."""
     url = embedded.url(scene)
     if not url:
         return [skip(REDIS, "the embedded server does not run")]
@@ -107,12 +131,14 @@ async def _redis(scene: Scene) -> list[Finding]:
         return [fail(REDIS, f"{masked(url)} does not serve us", str(error.args[0]), _mend(error), UNAVAILABLE)]
     probe = redis.Probe(scene, server, url, said)
     limit += scene.limits.patience_s
-    chosen = {f"redis.{check.__name__}": check for check in redis.CHECKS}
+    chosen = {f"redis.{check.__name__}": check for check in (*redis.CHECKS, acl, endings.certificate)}
     if not scene.quick:
         chosen.update({f"log.{check.__name__}": check for check in log.CHECKS})
     try:
         found = [await _guarded(name, check(probe), limit) for name, check in chosen.items()]
-        for more in () if scene.quick else (*health.CHECKS, telling.telling):
+        for more in (
+            () if scene.quick else (*health.CHECKS, telling.telling, *((recording.registry,) if mlflow else ()))
+        ):
             found += await _each(more.__name__, more(probe), limit)
     finally:
         await server.close()
@@ -123,6 +149,8 @@ def _mend(error: TocsinError) -> str:
     # The library gives a refused login the class of a lost connection.
     if any(words in str(error) for words in ("Authentication required", "username-password")):
         return "Correct redis.username and the password: TOCSIN_REDIS__PASSWORD_FILE names a file with it"
+    if "certificate has expired" in str(error):
+        return "Renew the server's certificate, and have the server read it: CONFIG SET tls-cert-file PATH"
     return error.mend or "Start the server, or correct redis.url"
 
 
@@ -142,11 +170,12 @@ async def _each(name: str, answer: Awaitable[list[Finding]], timeout_s: float) -
             return await answer
     except TimeoutError:
         found, cause = f"no answer in {timeout_s:.0f} s", "What it looks at hangs: a disk, a network, or a server"
-        return [fail(name.replace("_", "-"), found, cause, "See dmesg and the server's log", UNAVAILABLE)]
+        mend = "See dmesg and the server's log"
+        return [Finding(name.replace("_", "-"), "fail", found, cause, mend, UNAVAILABLE, see=BROKEN)]
     except Exception as error:  # noqa: BLE001 - the doctor must tell all the rest
         cause = f"{type(error).__name__}: {str(error)[:300]}"
         mend = "Report this with the output of tocsin doctor --json"
-        return [fail(name.replace("_", "-"), "the check itself failed", cause, mend)]
+        return [Finding(name.replace("_", "-"), "fail", "the check itself failed", cause, mend, see=BROKEN)]
 
 
 # ---------------------------------------------------------------- for people

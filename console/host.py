@@ -44,8 +44,6 @@ class Child:
     due: float = 0.0
     restarts: int = 0
     memory_mb: int | None = None
-    reports: bool = True
-    """Whether it tells how it goes; the interface keeps no positions, and its answers say it."""
 
     @property
     def running(self) -> bool:
@@ -132,15 +130,15 @@ class Host(AbstractContextManager["Host"]):
 
     def spawn_api(self, config: Path) -> None:
         """Run the HTTP interface in a child."""
-        self._child("api", config, "api", reports=False)
+        self._child("api", config, "api", "--owner", owner_of(self.settings.data_dir, "api"))
 
-    def _child(self, name: str, config: Path, *arguments: str, reports: bool = True) -> None:
+    def _child(self, name: str, config: Path, *arguments: str) -> None:
         command = [sys.executable, "-m", "console.cli", *arguments, "--config", str(config)]
         command += ["--data-dir", str(self.settings.data_dir)]
         # By the environment: a URL may hold a password, and everybody can see command lines.
         servers = {"TOCSIN_REDIS__URL": self.url, "TOCSIN_MLFLOW__URI": self.settings.mlflow.uri or ""}
         memory_mb = self.settings.process.memory_mb
-        child = Child(name, command, child_environment(servers), memory_mb=memory_mb, reports=reports)
+        child = Child(name, command, child_environment(servers), memory_mb=memory_mb)
         child.start()
         self.children.append(child)
 

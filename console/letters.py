@@ -16,7 +16,7 @@ from contracts.instants import EARLIEST, iso
 from contracts.rows import event_row, rows
 
 from .instant import Instant
-from .output import tables
+from .output import still, tables
 
 R = TypeVar("R")
 
@@ -106,11 +106,13 @@ def show_letter(record: dict[str, Any]) -> None:
     out = tables()
     for name in ("id", "time", "agent", "origin", "partition", "position", "tries", "reason", "unreadable"):
         if record.get(name) not in (None, ""):
-            out.print(Text.assemble((f"{name:<11}", "bold"), str(record[name])), soft_wrap=True)
-    out.print(Text(record["trace"].partition("\n")[2].rstrip(), style="dim"), soft_wrap=True)
+            out.print(Text.assemble((f"{name:<11}", "bold"), still(str(record[name]))), soft_wrap=True)
+    # Each line indented: what stands in the message of an error must not look like a field of ours.
+    trace = record["trace"].partition("\n")[2].rstrip().replace("\n", "\n  ")
+    out.print(Text(f"  {trace}" if trace else "", style="dim"), soft_wrap=True)
     events = record["events"]
     for row in events[:_MOST_ROWS]:
-        out.print(Text("  ".join(f"{key}={value}" for key, value in row.items())), soft_wrap=True)
+        out.print(Text(still("  ".join(f"{key}={value}" for key, value in row.items()))), soft_wrap=True)
     if len(events) > _MOST_ROWS:
         out.print(f"and {len(events) - _MOST_ROWS:,} more: see --json")
 

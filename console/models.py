@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _DAY_MS = 86_400_000
 _ALIAS = click.option("--alias", default="production", show_default=True, help="The alias that is meant.")
+_BY = click.option("--by", default="", help="Who does it. [default: you]")
 _WHY = click.option("--why", default="", metavar="TEXT", help="The reason; it is kept in the registry.")
 
 
@@ -123,13 +124,14 @@ def verify(loaded: Loaded, name: str, which: str, as_json: bool) -> None:
 @click.argument("which")
 @_ALIAS
 @_WHY
+@_BY
 @json_option
-def promote(loaded: Loaded, name: str, which: str, alias: str, why: str, as_json: bool) -> None:
+def promote(loaded: Loaded, name: str, which: str, alias: str, why: str, by: str, *, as_json: bool) -> None:
     """Have the alias of NAME mean the version WHICH, after everything of that was checked again."""
     from .versions.shown import move_of
     from .who import who
 
-    move = _promotions(loaded).promote(name, which, alias, by=who(), why=why, at_ms=_now_ms())
+    move = _promotions(loaded).promote(name, which, alias, by=by or who(), why=why, at_ms=_now_ms())
     _moved(name, move_of(move), as_json)
 
 
@@ -138,13 +140,14 @@ def promote(loaded: Loaded, name: str, which: str, alias: str, why: str, as_json
 @click.argument("name")
 @_ALIAS
 @_WHY
+@_BY
 @json_option
-def rollback(loaded: Loaded, name: str, alias: str, why: str, as_json: bool) -> None:
+def rollback(loaded: Loaded, name: str, alias: str, why: str, by: str, as_json: bool) -> None:
     """Have the alias of NAME mean what it meant before. Twice leads further back."""
     from .versions.shown import move_of
     from .who import who
 
-    move = _promotions(loaded).rollback(name, alias, by=who(), why=why, at_ms=_now_ms())
+    move = _promotions(loaded).rollback(name, alias, by=by or who(), why=why, at_ms=_now_ms())
     _moved(name, move_of(move), as_json)
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from contracts.redaction import REDACTION, secrets_in
 from contracts.settings import REDIS_SCHEMES, Settings, load
 from contracts.yamlfile import YamlFile
 
@@ -27,6 +28,13 @@ class Loaded:
 
     settings: Settings
     file: YamlFile
+
+    def again(self) -> Settings:
+        """The settings as the file and the environment say them now, with this data directory.
+
+        Raises ConfigError.
+        """
+        return load(self.file.path, {"data_dir": self.settings.data_dir})[0]
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,9 @@ class Choices:
 
         Raises ConfigError with every problem at once.
         """
-        return Loaded(*load(self.config, self.overrides()))
+        loaded = Loaded(*load(self.config, self.overrides()))
+        REDACTION.know(secrets_in(loaded.settings))
+        return loaded
 
 
 def choices(command: Callable[Concatenate[Choices, P], R]) -> Callable[..., R]:

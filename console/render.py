@@ -114,7 +114,7 @@ def _why(text: str) -> str:
     return f": {text}" if text else ""
 
 
-#: Events about alerts and subscribers, each with how it is told.
+#: Events about alerts, subscribers and recoveries, each with how it is told.
 _OF_ALERTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "AlertChanged": _alert_changed,
     "Signalled": _signalled,
@@ -123,6 +123,7 @@ _OF_ALERTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "SilenceSet": _silence_set,
     "SilenceEnded": lambda row: f"{row['silence'][:12]} by {row['by']}",
     **dict.fromkeys(("SubscriberSet", "SubscriberRemoved", "SubscriberChanged", "SubscriberNoted"), _subscriber),
+    "RecoveryStepTaken": lambda row: f"{row['step']} {row['outcome']}, by {row['by']}: {row['detail']}",
     "SubscriberTested": lambda row: f"{row['name']}: a test is sent, by {row['by']}",
     **dict.fromkeys(("DeliveryAttempted", "NotificationSent", "NotificationFailed"), _attempted),
 }

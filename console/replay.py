@@ -1,7 +1,6 @@
 """``tocsin replay``: run a past range again, and say what came out, or what came out differently."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as replace_in
 from functools import partial
@@ -15,55 +14,62 @@ from agents.parts import Context, Processor
 from agents.replay.passage import Passage
 from agents.replay.planning import Planner
 from agents.replay.rerun import Lacks, Rerun
-from agents.topology import Placed, Topology, agent_class
+from agents.topology import Placed, Topology
 from bus.scan import FACTS
 from contracts.errors import ConfigError, NotFound
 from contracts.events import ReadingsAcquired
 from contracts.identity import partition_of
 from contracts.instants import EARLIEST, LATEST
-from contracts.settings import AgentSettings, Settings
+from contracts.settings import Settings
+from contracts.yamlfile import YamlFile
 
 from .host import Host
 from .instant import Instant
 from .logs import set_up
 from .options import Choices, Loaded, choices
-from .output import notices, say
+from .past.changes import changed, with_model
 from .past.comparing import Comparison
 from .past.following import Following, Take
 from .past.incident import Incident, opened
 from .past.record import Record, of_archive, of_log
 from .past.results import Listing, show_differences
 from .past.scope import Scope
+from .past.telling import Telling, ToPeople, ToPrograms
 
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_PROGRESS = "json: lines of JSON on standard error, which say how far it is, what to know, and how it ended."
 #: What sources wrote: input of a replay, not a result.
 _INPUT = ReadingsAcquired.stream
 
 
 @click.command()
 @choices
-@click.argument("bundle", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("bundle", required=False, type=_FILE)
 @click.option("--from", "since", type=Instant(), default=EARLIEST, help="Event time of the first event to show.")
 @click.option("--to", "until", type=Instant(), default=LATEST, help="Event time of the last event to show.")
 @click.option("--agent", "agents", multiple=True, help="Run only these again; take the others as they were recorded.")
 @click.option("--series", default="", metavar="ASSET[/CHANNEL]", help="Only this asset, or only this sensor.")
 @click.option("--model", default="", metavar="DIGEST", help="Serve this model bundle from the cache instead.")
+@click.option("--changes", type=_FILE, help="YAML with fields of agents to set otherwise: {anomaly: {threshold: 0.8}}")
 @click.option("--speed", type=click.FloatRange(0, min_open=True), help="Show events so many times as fast as then.")
 @click.option("--diff", is_flag=True, help="Compare with what was recorded; exit code 1 on a difference.")
 @click.option("--whole", is_flag=True, help="Begin at the beginning of the log, not at the nearest saved state.")
 @click.option("--stream", "streams", multiple=True, type=click.Choice(FACTS), help="Only these. [default: findings]")
+@click.option("--most", type=click.IntRange(1), help="Show so many differences at most; all are counted.")
 @click.option("--json", "as_json", is_flag=True, help="JSON lines.")
+@click.option("--progress", type=click.Choice(("bar", "json")), default="bar", show_default=True, help=_PROGRESS)
 def replay(said: Choices, /, bundle: Path | None, **asked: Any) -> int:
     """Run recorded readings through the processors again, in a sandbox from which nothing can leave.
 
     Reads log and archive as one, or a BUNDLE that `tocsin export --incident` wrote. The processors begin at states
-    that were saved before --from; what is printed or compared is what falls between --from and --to. Another --config
-    or --model shows what would have changed.
+    that were saved before --from; what is printed or compared is what falls between --from and --to. Another --config,
+    --model or --changes show what would have been different.
     """
     job = _Replay(**asked)
     with opened(bundle, said) as found:
         loaded = found.loaded if found else said.load()
         set_up(loaded.settings.log.model_copy(update={"level": "warning"}))
-        loaded = Loaded(with_model(loaded.settings, job.model, job.agents), loaded.file)
+        loaded = Loaded(job.otherwise(loaded.settings), loaded.file)
         if job.model:
             _look_for(job.model, loaded.settings.data_dir if found is None else said.data_dir, found)
         if found is not None:
@@ -82,15 +88,24 @@ class _Replay:
     agents: Sequence[str]
     series: str
     model: str
+    changes: Path | None
     streams: Sequence[str]
+    most: int | None
     diff: bool
     whole: bool
     as_json: bool
+    progress: str
     speed: float | None
 
     def within(self, since: int, until: int) -> "_Replay":
         """The same, for a time that is known where none was asked for."""
         return replace_in(self, since=max(self.since, since), until=min(self.until, until))
+
+    def otherwise(self, settings: Settings) -> Settings:
+        """The settings with what is to differ. Raises ConfigError."""
+        if self.changes is not None:
+            settings = changed(settings, YamlFile.read(self.changes))
+        return with_model(settings, self.model, self.agents)
 
     async def go_live(self, loaded: Loaded, host: Host) -> int:
         async with of_log(loaded.settings, host) as record:
@@ -101,18 +116,19 @@ class _Replay:
         chosen = [item for item in topology.only(self.agents) if isinstance(item.part, Processor)]
         topology.prepare(chosen, Context("", loaded.settings.data_dir, live=False, models=loaded.settings.models))
         passages = await self._planned(topology, chosen, record)
+        told: Telling = ToPrograms() if self.progress == "json" else ToPeople(quiet=self.as_json)
         for note in dict.fromkeys(start.note for passage in passages for start in passage.starts if start.note):
-            say(note)
-        say(_begins(passages))
-        async with _bar(passages, quiet=self.as_json) as advance:
+            told.note(note)
+        told.note(_begins(passages))
+        with told.advancing(sum(map(_events, passages))) as advance:
             if self.diff:
                 comparison = Comparison()
                 for passage in passages:
                     following = self._following(topology, record, passage, comparison.take)
                     following.history = record.history
                     await _run(following, record, passage, advance, partial(following.lacks, comparison))
-                return show_differences(comparison, as_json=self.as_json)
-            listing = Listing(topology, as_json=self.as_json, speed=self.speed)
+                return show_differences(comparison, told, as_json=self.as_json, most=self.most)
+            listing = Listing(topology, as_json=self.as_json, speed=self.speed, told=told)
             for passage in passages:
                 await _run(self._following(topology, record, passage, listing.take), record, passage, advance)
                 listing.settle()
@@ -164,29 +180,6 @@ async def _run(
     await following.end()
 
 
-def with_model(settings: Settings, digest: str, only: Sequence[str] = ()) -> Settings:
-    """The settings with another model bundle for the agents that serve one.
-
-    Raises ConfigError when no agent does.
-    """
-    if not digest:
-        return settings
-    agents = dict(settings.agents)
-    serving = [
-        name
-        for name, agent in agents.items()
-        if "bundle_digest" in agent_class(agent.kind or name).model_fields and (not only or name in only)
-    ]
-    if not serving:
-        raise ConfigError(["--model: no agent that runs here serves a model bundle"])
-    for name in serving:
-        agent = agents[name]
-        # The log may say that others were in force then: this one counts, all the time.
-        pinned = {"pinned": True} if "pinned" in agent_class(agent.kind or name).model_fields else {}
-        agents[name] = AgentSettings.model_validate({**agent.model_dump(), "bundle_digest": digest, **pinned})
-    return settings.model_copy(update={"agents": agents})
-
-
 def _look_for(digest: str, data_dir: Path | None, incident: Incident | None) -> None:
     """See that a model is there before anything is run.
 
@@ -201,16 +194,3 @@ def _look_for(digest: str, data_dir: Path | None, incident: Incident | None) -> 
             incident.take_model(digest, data_dir)
     except NotFound as error:
         raise ConfigError([f"--model: {error}"], mend="Name the data directory that has it: --data-dir") from error
-
-
-@asynccontextmanager
-async def _bar(passages: Sequence[Passage], *, quiet: bool) -> AsyncIterator[Callable[[int], None]]:
-    from rich.progress import Progress
-
-    if quiet or not notices().is_terminal:
-        yield lambda count: None
-        return
-    async with AsyncExitStack() as stack:
-        progress = stack.enter_context(Progress(console=notices(), transient=True))
-        task = progress.add_task("replaying", total=sum(map(_events, passages)))
-        yield lambda count: progress.advance(task, count)

@@ -55,6 +55,25 @@ def restore(loaded: Loaded, folder: Path, dry_run: bool, as_json: bool) -> int:
     return _FAILED if any(each["problem"] for each in (*models, *published)) else 0
 
 
+def bring_back(settings: Settings, folder: Path, before: Callable[[], None]) -> list[str]:
+    """Restore a backup into an empty installation; ``before`` makes room, after every byte was checked.
+
+    Returns what cannot be served of its models, and why. Call it in the main thread, outside of any event loop.
+    Raises CorruptEvent with nothing changed, Unavailable when the disk or the server is at fault.
+    """
+    returning = Returning(folder, contents.read(folder), settings)
+    returning.verify(_quiet)
+    before()
+    returning.files(_quiet)
+    anyio.run(_log, returning, _quiet, backend_options={"use_uvloop": True})
+    found = (*_models(settings), *versions.checked(settings))
+    return [f"{each['name'] or each['bundle'][:16]}: {each['problem']}" for each in found if each["problem"]]
+
+
+def _quiet(_: str, __: int) -> None:
+    """Nobody looks."""
+
+
 async def _log(returning: Returning, told: Callable[[str, int], None]) -> None:
     settings, identity = returning.settings, returning.contents.identity
     with Host(settings) as host:

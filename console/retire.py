@@ -39,17 +39,28 @@ def retire(loaded: Loaded, reader: str) -> None:
 async def _retire(host: Host, loaded: Loaded, reader: str) -> None:
     bus = await open_bus(loaded.settings, host.url, store_file=host.store_file, create=False)
     try:
-        places = [Place(stream, number) for stream in STREAMS for number in range(bus.partitions)]
-        names = sorted({name for place in places for name in await bus.readers(place) if _means(reader, name)})
-        if not names:
-            raise NotFound(f"nobody called {reader} reads the log")
-        await _still(bus, [name.removeprefix("group ") for name in names], loaded.settings.bus.lease_s)
-        for name in names:
-            known = [partition for partition in range(bus.partitions) if await bus.retire(partition, name)]
-            await _tell(bus, name, len(known))
-            say(f"{name} is forgotten, on {len(known)} of {bus.partitions} partitions")
+        for name, known in (await forget(bus, reader, loaded.settings.bus.lease_s)).items():
+            say(f"{name} is forgotten, on {known} of {bus.partitions} partitions")
     finally:
         await bus.close()
+
+
+async def forget(bus: Bus, reader: str, lease_s: float) -> dict[str, int]:
+    """Forget a reader for good; returns the names that it had, with the number of partitions that knew each.
+
+    Raises NotFound where nobody has that name, Unavailable when it gives signs of life.
+    """
+    places = [Place(stream, number) for stream in STREAMS for number in range(bus.partitions)]
+    names = sorted({name for place in places for name in await bus.readers(place) if _means(reader, name)})
+    if not names:
+        raise NotFound(f"nobody called {reader} reads the log")
+    await _still(bus, [name.removeprefix("group ") for name in names], lease_s)
+    forgotten = {}
+    for name in names:
+        known = [partition for partition in range(bus.partitions) if await bus.retire(partition, name)]
+        await _tell(bus, name, len(known))
+        forgotten[name] = len(known)
+    return forgotten
 
 
 def _means(reader: str, name: str) -> bool:

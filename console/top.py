@@ -1,29 +1,19 @@
 """``tocsin top``: who is how far, at a glance."""
 
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
 import click
 
-from agents.clock import Clock
-from agents.telemetry import Report, families, read_reports
-from agents.telemetry.metrics import quantile
-from agents.telemetry.reports import FRESH_S
 from agents.topology import Topology
 from bus.redis import open_bus
-from contracts.instants import iso
 
+from .look import Look
 from .options import Loaded, common
 from .output import emit, tables
 from .render import span
-from .standing import Observer, Overview, Standing
+from .standing import Observer
 from .tail import running_url
-
-#: The row that holds what belongs to no task.
-TOTAL = "*"
 
 
 @click.command()
@@ -43,7 +33,7 @@ def top(loaded: Loaded, as_json: bool, once: bool, interval: float) -> None:
 
 async def _watch(loaded: Loaded, topology: Topology, as_json: bool, once: bool, interval: float) -> None:
     bus = await open_bus(loaded.settings, running_url(loaded), create=False)
-    look = Look(loaded, Observer(bus, topology))
+    look = Look(loaded.settings.data_dir, Observer(bus, topology))
     try:
         if as_json or once:
             while True:
@@ -64,88 +54,6 @@ async def _watch(loaded: Loaded, topology: Topology, as_json: bool, once: bool, 
                 await anyio.sleep(interval)
     finally:
         await bus.close()
-
-
-@dataclass
-class Look:
-    """Looks one after the other; the one before gives the rates."""
-
-    loaded: Loaded
-    observer: Observer
-    clock: Clock = field(default_factory=Clock)
-    _done: dict[str, tuple[float, int]] = field(default_factory=dict)
-    _counted: dict[str, list[float]] = field(default_factory=dict)
-
-    async def rows(self) -> list[dict[str, Any]]:
-        """A row per task, and one for everything together."""
-        overview = await self.observer.look()
-        now = self.clock.wall_ns()
-        reports = [
-            report
-            for report in read_reports(self.loaded.settings.data_dir, now / 1e9)
-            if now / 1e9 - report.written <= FRESH_S
-        ]
-        found = [{**self._standing(task, now), **self._counts(task, reports)} for task in overview.tasks]
-        return [*found, _total(overview, reports)]
-
-    def _standing(self, task: Standing, now: int) -> dict[str, Any]:
-        at = time.monotonic()
-        then, was = self._done.get(task.task, (at, task.done))
-        self._done[task.task] = (at, task.done)
-        return {
-            "task": task.task,
-            "kind": task.kind,
-            "done": task.done,
-            "per_second": round((task.done - was) / (at - then), 1) if at > then else 0.0,
-            "behind": task.behind,
-            "pending": task.pending,
-            "oldest_unread": iso(task.oldest_ns) if task.oldest_ns is not None else None,
-            "oldest_age_s": round((now - task.oldest_ns) / 1e9, 1) if task.oldest_ns is not None else None,
-            "owners": list(task.owners),
-        }
-
-    def _counts(self, task: Standing, reports: Sequence[Report]) -> dict[str, Any]:
-        # A sink commits nothing; what takes its time are deliveries, counted by its name alone.
-        name = task.task.partition("<")[0] if task.kind == "sink" else task.task
-        family = families.DELIVERY if task.kind == "sink" else families.COMMIT
-        counts = _summed(reports, family, name)
-        before = self._counted.get(task.task, [0.0] * len(counts))
-        self._counted[task.task] = counts
-        fresh = [new - old for new, old in zip(counts, before, strict=True)]
-        # Where a process began anew, or nothing happened meanwhile, all that is known is what there is in all.
-        shown = fresh if sum(fresh[:-1]) > 0 and min(fresh) >= 0 else counts
-        p50, p99 = (quantile(shown[:-1], family.buckets, share) for share in (0.5, 0.99))
-        return {
-            "commit_p50_s" if task.kind != "sink" else "delivery_p50_s": p50,
-            "commit_p99_s" if task.kind != "sink" else "delivery_p99_s": p99,
-            "recoveries": int(sum(_summed(reports, families.RECOVERY, name)[:-1])),
-            "refused": int(sum(_summed(reports, families.REFUSED, name))),
-            "fenced": int(sum(_summed(reports, families.REFUSED, name, "fenced"))),
-        }
-
-
-def _summed(reports: Sequence[Report], family: families.Family, *labels: str) -> list[float]:
-    """The values of a family over all processes and over all labels that begin like this."""
-    width = len(family.buckets) + 2 if family.kind == "histogram" else 1
-    total = [0.0] * width
-    for report in reports:
-        for found, slot in report.series.get(family.name, {}).items():
-            if found[: len(labels)] == labels:
-                total = [one + other for one, other in zip(total, slot, strict=True)]
-    return total
-
-
-def _total(overview: Overview, reports: Sequence[Report]) -> dict[str, Any]:
-    return {
-        "task": TOTAL,
-        "behind": sum(task.behind for task in overview.tasks),
-        "pending": sum(task.pending for task in overview.tasks),
-        "recoveries": int(sum(_summed(reports, families.RECOVERY)[:-1])),
-        "refused": int(sum(_summed(reports, families.REFUSED))),
-        "dead_letters": overview.open_letters,
-        "memory_used": round(overview.fullness, 4),
-        "processes": sorted({report.process for report in reports}),
-    }
 
 
 def _table(found: list[dict[str, Any]]) -> Any:

@@ -1,7 +1,7 @@
 """``tocsin up``: the service, as one supervised group of processes or as a daemon for some agents."""
 
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import anyio
@@ -17,8 +17,11 @@ from agents.telemetry import metered
 from agents.topology import Topology
 from bus.history import history_of
 from bus.redis import open_bus
+from contracts.errors import Unavailable
 from contracts.settings import Settings
 
+from .access.credentials import Credentials
+from .access.tokens import tokens_of
 from .host import Host, fresh_owner
 from .logs import set_up
 from .metrics.observing import answering, check_tracing, of_children, reported, telemetry_for
@@ -41,20 +44,25 @@ def up(loaded: Loaded, agents: tuple[str, ...], owner: str | None, batch: bool) 
     Without names everything is supervised from here: an embedded server where no --redis is given, one process for
     the stream agents and one for the coordinator. With names those agents run in this process.
     """
-    set_up(loaded.settings.log)
+    set_up(loaded.settings.log, service=True)
     topology = Topology.of(loaded.settings, loaded.file, agents)
     if agents:
         topology.only(agents)
     check_tracing(loaded.settings)
     with Host(loaded.settings) as host:
-        arguments = (host, loaded, topology, agents, owner, not batch)
         backend: dict[str, Any] = {"use_uvloop": True}
-        anyio.run(_serve if agents else _supervise, *arguments, backend_options=backend)
+        if agents:
+            anyio.run(_serve, host, loaded, topology, agents, owner, not batch, backend_options=backend)
+        else:
+            anyio.run(supervise, host, loaded, topology, not batch, backend_options=backend)
 
 
-async def _supervise(
-    host: Host, loaded: Loaded, topology: Topology, _: Sequence[str], __: str | None, live: bool
-) -> None:
+async def supervise(host: Host, loaded: Loaded, topology: Topology, live: bool = True) -> None:
+    """Run everything in children until a signal says stop; ``live``: somebody waits for what has not been read yet."""
+    if loaded.settings.api.port is not None:
+        # An address that anybody could use ends it here. Agents do not wait for a file that only the interface reads.
+        with suppress(Unavailable):
+            Credentials(loaded.settings.api, tokens_of(loaded.settings.data_dir)).check()
     names = list(dict.fromkeys(item.agent for item in topology.placed))
     stop = anyio.Event()
     together = [name for name in names if name not in APART]
@@ -93,9 +101,10 @@ async def _serve(
     placed = topology.only(agents)
     archiver = archiver_for(home, history.archive, settings.archive, topology, placed) if live else None
     program = host.program(loaded.file.path)
-    topology.prepare(placed, Context("", settings.data_dir, live=live, models=settings.models, program=program))
+    context = Context("", settings.data_dir, live=live, models=settings.models, program=program, settings=loaded.again)
+    topology.prepare(placed, context)
     log.info("serving", agents=list(agents), owner=home.owner)
-    async with reported(home, settings, process) as reporter, AsyncExitStack() as stack:
+    async with reported(home, settings, process, agents) as reporter, AsyncExitStack() as stack:
         if owner is None:
             address = answering(settings, topology, host.url, lambda: [reporter.report()])
             await stack.enter_async_context(address)

@@ -23,6 +23,7 @@ from .alerts import Signalled as Signalled
 from .alerts import SilenceEnded as SilenceEnded
 from .alerts import SilenceSet as SilenceSet
 from .alerts import TimePassed as TimePassed
+from .auditing import ActionAudited as ActionAudited
 from .concept import PrecisionFell as PrecisionFell
 from .concept import ScoresDrifted as ScoresDrifted
 from .deployments import AlertLabelled as AlertLabelled
@@ -65,6 +66,7 @@ from .operations import SourceFailed as SourceFailed
 from .operations import SourceFinished as SourceFinished
 from .operations import SourcePaceChanged as SourcePaceChanged
 from .operations import TaskRetired as TaskRetired
+from .recovering import RecoveryStepTaken as RecoveryStepTaken
 from .subscribed import DeliveryAttempted as DeliveryAttempted
 from .subscribed import SubscriberChanged as SubscriberChanged
 from .subscribed import SubscriberNoted as SubscriberNoted

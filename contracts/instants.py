@@ -40,5 +40,9 @@ def from_iso(text: str) -> int:
         raise ValueError(f"{text!r}: a fraction begins with a point")
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} names no time zone")
-    since = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is out of the calendar") from error
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return (since.days * 86_400 + since.seconds) * SECOND + int(fraction.ljust(9, "0") or 0)

@@ -73,6 +73,14 @@ class Verdict(IntEnum):
         return self.name.lower().replace("_", " ")
 
 
+_VERDICTS = frozenset(map(int, Verdict))
+
+
+def verdict_word(verdict: int) -> str:
+    """The word of a stored verdict; a newer Tocsin may know verdicts that this one does not."""
+    return Verdict(verdict).word if verdict in _VERDICTS else f"verdict {verdict}"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Readings:
     """A batch of n readings.

@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
-
-from .addresses import is_loopback
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 
 class Section(BaseModel):
@@ -71,7 +69,9 @@ class ApiSettings(Section):
 
     host: str = Field(default="127.0.0.1", description="address to listen on; others than loopback need a token")
     port: int | None = Field(default=None, ge=1, le=65535, description="for /api/v1")
-    token: SecretStr | None = Field(default=None, description="that callers must show as a bearer token")
+    token: SecretStr | None = Field(
+        default=None, description="of an admin, besides those of `tocsin tokens`; with any, every caller shows one"
+    )
     allowed_hosts: tuple[str, ...] = Field(default=(), description="further names in Host and Origin headers")
     max_body_bytes: int = Field(default=2**20, ge=1)
     header_timeout_s: float = Field(default=30.0, gt=0)
@@ -81,11 +81,16 @@ class ApiSettings(Section):
         default=2_000, ge=1, le=100_000, description="open connections of /api/v1/events at most; more get 503"
     )
 
-    @model_validator(mode="after")
-    def _guarded(self) -> "ApiSettings":
-        if not is_loopback(self.host) and (self.token is None or not self.token.get_secret_value()):
-            raise ValueError(f"host {self.host} can be reached from outside: set a token")
-        return self
+    requests_per_minute: int = Field(
+        default=1_200, ge=1, le=10_000_000, description="of one token, or of one address without; more get 429"
+    )
+
+    @field_validator("token")
+    @classmethod
+    def _some_token(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not token.get_secret_value():
+            raise ValueError("must not be empty")
+        return token
 
 
 class TracingSettings(Section):

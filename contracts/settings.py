@@ -8,6 +8,7 @@ This is the only module that reads the environment.
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ from .alerting import AlertingSettings as AlertingSettings
 from .errors import ConfigError
 from .health import HealthSettings as HealthSettings
 from .identity import is_name
+from .replaying import ReplaySettings as ReplaySettings
 from .sections import AgentSettings as AgentSettings
 from .sections import ApiSettings as ApiSettings
 from .sections import LogSettings as LogSettings
@@ -41,6 +43,8 @@ NESTED = "__"
 MAX_SECRET_BYTES = 64 * 1024
 #: The task that archives; its positions are ``archive<STREAM``.
 ARCHIVE = "archive"
+#: One load at a time: some look at the configuration again in threads.
+_LOADING = Lock()
 REDIS_SCHEMES = (
     "redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"
 )  # fmt: skip
@@ -137,6 +141,7 @@ class Settings(BaseSettings):
     tracing: TracingSettings = TracingSettings()
     health: HealthSettings = HealthSettings()
     training: TrainingSettings = TrainingSettings()
+    replay: ReplaySettings = ReplaySettings()
     alerting: AlertingSettings = AlertingSettings()
     agents: dict[str, AgentSettings] = Field(default_factory=dict)
 
@@ -257,16 +262,17 @@ def load(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -
     """
     file = YamlFile.read(config_path(path))
     # The source is a class attribute for the time of this call only: pydantic-settings makes sources from classes.
-    _Yaml.file = file
-    try:
-        return Settings(**dict(overrides or {})), file
-    except ValidationError as error:
-        raise ConfigError(problems(error, file)) from error
-    except SettingsError as error:
-        # A variable that holds a whole section and is not JSON; the message names the section, never the value.
-        raise ConfigError([f"environment: {error}"]) from error
-    finally:
-        _Yaml.file = None
+    with _LOADING:
+        _Yaml.file = file
+        try:
+            return Settings(**dict(overrides or {})), file
+        except ValidationError as error:
+            raise ConfigError(problems(error, file)) from error
+        except SettingsError as error:
+            # A variable that holds a whole section and is not JSON; the message names the section, never the value.
+            raise ConfigError([f"environment: {error}"]) from error
+        finally:
+            _Yaml.file = None
 
 
 def problems(error: ValidationError, file: YamlFile, under: tuple[str, ...] = ()) -> list[str]:

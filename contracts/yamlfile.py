@@ -34,6 +34,11 @@ class YamlFile:
                 text = stream.read(MAX_BYTES + 1)
         except OSError as error:
             raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
+        return cls.of(path, text)
+
+    @classmethod
+    def of(cls, path: Path, text: bytes) -> "YamlFile":
+        """What a text says; ``path`` is what its lines are called after. Raises ConfigError as ``read`` does."""
         if len(text) > MAX_BYTES:
             raise ConfigError([f"{path}: larger than {MAX_BYTES:,} bytes"])
         try:

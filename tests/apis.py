@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 
+from agents.parts import Program
 from agents.web.serving import Server, listening, server
 from bus.protocol import Bus, Place
 from console.api.api import Application
@@ -28,13 +29,15 @@ class RunningApi:
 
 
 @asynccontextmanager
-async def running_api(bus: Bus, settings: Settings | None = None, **api: Any) -> AsyncIterator[RunningApi]:
+async def running_api(
+    bus: Bus, settings: Settings | None = None, *, program: Program | None = None, **api: Any
+) -> AsyncIterator[RunningApi]:
     """Inside a test: it has a task group of its own."""
     limits = ApiSettings.model_validate(api)
     # A memory bus has no archive; a test that wants one says where.
     settings = settings or Settings(data_dir=Path("/nonexistent"), archive=ArchiveSettings(enabled=False))
     settings = settings.model_copy(update={"api": limits})
-    application = Application(settings, bus)
+    application = Application(settings, bus, program=program)
     serving = server(application.app(), limits.header_timeout_s, limits.subscribers)
     with closing(listening("127.0.0.1", 0)) as listener:
         async with anyio.create_task_group() as group:
@@ -57,6 +60,7 @@ class Client:
     headers: dict[str, str] = field(default_factory=dict)
     status: int = 0
     answer: dict[str, str] = field(default_factory=dict)
+    path: str = "/api/v1/events"
     _reader: Any = None
     _writer: Any = None
     _text: bytes = b""
@@ -73,7 +77,7 @@ class Client:
 
     async def _ask(self) -> None:
         headers = {"Host": "localhost", **self.headers} | ({"Last-Event-ID": self.last} if self.last else {})
-        lines = [f"GET /api/v1/events{self.query} HTTP/1.1", *(f"{name}: {text}" for name, text in headers.items())]
+        lines = [f"GET {self.path}{self.query} HTTP/1.1", *(f"{name}: {text}" for name, text in headers.items())]
         self._writer.write("\r\n".join([*lines, "", ""]).encode())
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         self.status = int(head[0].split()[1])

@@ -45,7 +45,8 @@ class Api:
             Route("/api/v1/readings", self.readings, methods=["POST"]),
             Route("/api/v1/write", self.write, methods=["POST"]),
         ]
-        return Guard(Starlette(routes=routes, exception_handlers={HTTPException: _not_here}), self._source)
+        answers = Starlette(routes=routes, exception_handlers={HTTPException: _not_here})
+        return Guard(answers, self._source, self._source.token)
 
     async def readings(self, request: Request) -> Response:
         """JSON: one reading, a list, or columns."""

@@ -46,6 +46,9 @@ def confirmed(finding: Finding, run_id: str, ledger: Ledger) -> bool:
 
 
 def _manifest(finding: Finding, cache: BundleCache, missing: dict[str, str]) -> Manifest | None:
+    if not finding.bundle:
+        missing["bundle"] = missing["training"] = f"no model was loaded: {finding.detector} is part of the agent"
+        return None
     try:
         return parse(cache.files(finding.bundle)[MANIFEST])
     except (NotFound, BundleRefused, Unavailable) as error:
@@ -80,6 +83,7 @@ def _environment(finding: Finding, manifest: Manifest | None) -> dict[str, Any]:
 def _model(finding: Finding, versions: Iterable[Version], missing: dict[str, str]) -> dict[str, str | None]:
     found = next((version for version in versions if version.bundle == finding.bundle), None)
     if found is None:
-        missing["model"] = "not published yet: the coordinator has not come so far, or MLflow is down"
+        if finding.bundle:
+            missing["model"] = "not published yet: the coordinator has not come so far, or MLflow is down"
         return {"name": None, "version": None}
     return {"name": found.name, "version": found.number, "run_id": found.run_id}

@@ -1,24 +1,19 @@
 """A training in a process of its own: it steps back behind the pipeline, has limits, and dies with its parent."""
 
 import json
-import os
-import resource
 import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bus.embedded import tie_to_parent
 from contracts.errors import TocsinError, Unavailable
 from contracts.training import TrainingSettings
 
+from ..limited import spawned
 from ..parts import Program
 
 #: What a message says of a process that ended is cut to this.
 _SAID = 500
-#: Threads of number crunching: the pipeline needs the other processors.
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 class Failed(TocsinError):
@@ -53,16 +48,7 @@ class Child:
         output, errors = folder / f"{name}.out", folder / f"{name}.log"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with output.open("wb") as out, errors.open("wb") as said:
-                process = subprocess.Popen(  # noqa: S603 - our own program with our own arguments
-                    [*program.command, *arguments, *program.options],
-                    env={**program.environment, **_ONE_THREAD},
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=said,
-                    start_new_session=True,
-                    preexec_fn=_prepared(settings),  # noqa: PLW1509 - three system calls, no lock that a thread could hold
-                )
+            process = spawned(program, arguments, output, errors, nice=settings.nice, memory_mb=settings.memory_mb)
         except OSError as error:
             raise Unavailable(f"a training cannot be started: {error}") from error
         return cls(name, now_s, process, output, errors)
@@ -103,18 +89,3 @@ class Child:
         except OSError:
             return ""
         return lines[-1].removeprefix("tocsin: ")[:_SAID] if lines else ""
-
-
-def _prepared(settings: TrainingSettings) -> Callable[[], None]:
-    """What the child does before it becomes the program."""
-    tie = tie_to_parent()
-    most = (settings.memory_mb or 0) << 20
-
-    def prepare() -> None:
-        os.nice(settings.nice)
-        if most:
-            resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-        if tie is not None:
-            tie()
-
-    return prepare

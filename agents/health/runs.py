@@ -18,6 +18,7 @@ KIND, TRAINING = "tocsin.kind", "training"
 PLAN, SECONDS = "plan", "seconds"
 _SQLITE = "sqlite:///"
 _MOST = 500
+_MADE_WITHIN = 60_000_000_000
 _QUERY = """
 SELECT r.run_uuid, r.status, r.start_time, r.end_time, p.value
 FROM runs r JOIN tags k ON k.run_uuid = r.run_uuid AND k.key = ? AND k.value = ?
@@ -42,10 +43,11 @@ class Run:
         return self.metrics.get(SECONDS)
 
 
-def trainings(uri: str, file: Path, timeout_s: float) -> list[Run]:
+def trainings(uri: str, file: Path, timeout_s: float, now: int = 0) -> list[Run]:
     """The latest trainings, newest first.
 
-    ``uri`` is that of a server or a sqlite file; empty: the local store ``file``. Blocks; raises Unavailable.
+    ``uri`` is that of a server or a sqlite file; empty: the local store ``file``. ``now`` is wall clock, ns: a store
+    that is made at this moment has none yet. Blocks; raises Unavailable.
     """
     if uri.startswith(("http://", "https://")):
         return list(_asked(uri, timeout_s))
@@ -57,7 +59,17 @@ def trainings(uri: str, file: Path, timeout_s: float) -> list[Run]:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=timeout_s)) as database:
             return list(_read(database))
     except (sqlite3.Error, TypeError) as error:
+        if now and being_made(path, error, now):
+            return []
         raise Unavailable(f"{path} cannot be read: {error}", mend="See: tocsin doctor") from error
+
+
+def being_made(path: Path, error: Exception, now: int) -> bool:
+    """Whether a store cannot be read since it is made at this moment: that takes seconds. ``now`` in ns."""
+    try:
+        return "no such table" in str(error) and now - path.stat().st_mtime_ns < _MADE_WITHIN
+    except OSError:
+        return False
 
 
 def _read(database: sqlite3.Connection) -> Iterator[Run]:
@@ -87,7 +99,10 @@ def _asked(uri: str, timeout_s: float) -> Iterator[Run]:
 def _said(reply: Any, shown: str) -> dict[str, Any]:
     if reply.status_code != 200:
         raise Unavailable(f"{shown} answers {reply.status_code}", mend="See the log of the MLflow server")
-    data = reply.json()
+    try:
+        data = reply.json()
+    except ValueError as error:
+        raise Unavailable(f"{shown} answers no JSON", mend="Is this an MLflow server? Correct mlflow.uri") from error
     return data if isinstance(data, dict) else {}
 
 

@@ -25,6 +25,7 @@ from contracts.events import (
 )
 from contracts.frames import Frame, encode
 from contracts.identity import home_of
+from contracts.redaction import redacted
 from contracts.settings import BusSettings
 
 from ..clock import Clock
@@ -96,7 +97,9 @@ class Home:
 
     async def failed(self, agent: str, error: BaseException) -> None:
         about = self._about(agent, self.clock.wall_ns())
-        event = AgentFailed.of(**about, agent=agent, owner=self.owner, error=f"{type(error).__name__}: {error}"[:500])
+        event = AgentFailed.of(
+            **about, agent=agent, owner=self.owner, error=redacted(f"{type(error).__name__}: {error}")[:500]
+        )
         await self.tell(self.home_partition(agent), agent, event)
 
     async def halted(self, task: str, place: Place, position: int, error: BaseException) -> None:
@@ -107,7 +110,7 @@ class Home:
             owner=self.owner,
             origin=place.stream,
             position=position,
-            error=f"{type(error).__name__}: {error}"[:2000],
+            error=redacted(f"{type(error).__name__}: {error}")[:2000],
         )
         await self.tell(place.partition, task, event)
 
@@ -195,7 +198,7 @@ def dead_letter(  # noqa: PLR0913 - one argument per field that the caller knows
     """
     from base64 import b64encode
 
-    trace = "".join(format_exception(error))[-MAX_TRACE:]
+    trace = redacted("".join(format_exception(error)))[-MAX_TRACE:]
     return DeadLettered.of(
         cause=f"{place.stream}/{position}",
         time=time,
@@ -207,7 +210,7 @@ def dead_letter(  # noqa: PLR0913 - one argument per field that the caller knows
         position=position,
         events=events,
         at=at,
-        reason=f"{type(error).__name__}: {error}"[:1000],
+        reason=redacted(f"{type(error).__name__}: {error}")[:1000],
         trace=f"{blake2b(trace.encode(), digest_size=8).hexdigest()}\n{trace}",
         tries=tries,
         frame={key.decode(errors="replace"): b64encode(value).decode() for key, value in _bearable(frame).items()},

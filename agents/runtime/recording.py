@@ -11,6 +11,7 @@ from contracts.errors import CommitRefused, Unavailable
 from contracts.events import AnyEvent
 
 from ..parts import Batch, Recorder
+from .about import about
 from .appetite import Appetite
 from .delays import Delays
 from .filling import filled, holes
@@ -89,9 +90,10 @@ class RecorderRunner:
             if full or now - since >= self.recorder.linger_s:
                 ready = True
                 position = self.positions[place.partition]
-                await self._record(
-                    place, await filled(self.home, place, position, self._portion(entries), _MOST_EVENTS)
-                )
+                with about(self.task, place):
+                    await self._record(
+                        place, await filled(self.home, place, position, self._portion(entries), _MOST_EVENTS)
+                    )
         if found and not ready:
             # There is something, but more may come: the blocking read would return at once.
             await self.home.sleep(_WAIT_S)

@@ -46,6 +46,10 @@ UNRECORDED = Family(
     "gauge", "tocsin_unrecorded_seconds", "How long the oldest event waits that a recorder has not written", ("task",)
 )
 RESTARTS = Family("counter", "tocsin_runner_restarts", "Parts that failed and were started again", ("runner", "reason"))
+REQUEST = Family(
+    "histogram", "tocsin_api_request_seconds", "Time until a request was answered", ("operation", "status"), SECONDS
+)
+CONNECTIONS = Family("gauge", "tocsin_api_connections", "Connections that stay open", ("operation",))
 CPU = Family("counter", "tocsin_process_cpu_seconds", "Processor time of the process", ())
 RESIDENT = Family("gauge", "tocsin_process_resident_bytes", "Memory of the process", ())
 STARTED = Family("gauge", "tocsin_process_start_time_seconds", "When the process began, as Unix time", ())
@@ -54,6 +58,6 @@ FAMILIES = {
     family.name: family
     for family in (
         *(COMMIT, REFUSED, UNAVAILABLE, READ, WRITTEN, RECOVERY, DIVERGED, SNAPSHOT, SNAPSHOT_BYTES, DELIVERY),
-        *(WAITED, UNRECORDED, RESTARTS, CPU, RESIDENT, STARTED),
+        *(WAITED, UNRECORDED, RESTARTS, REQUEST, CONNECTIONS, CPU, RESIDENT, STARTED),
     )
 }

@@ -7,7 +7,8 @@ that is killed leaves its file behind; its successor of the same name begins aga
 import json
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -31,13 +32,17 @@ _FORGET_S = 24 * 3600.0
 
 @dataclass(frozen=True)
 class Report:
-    """The numbers of one process at one moment; ``written`` and ``started`` are Unix seconds."""
+    """The numbers of one process at one moment; ``written`` and ``started`` are Unix seconds.
+
+    ``running`` says with what it was started: ``agents.health.running``.
+    """
 
     process: str
     owner: str
     started: float
     written: float
     series: Series
+    running: Mapping[str, Any] = field(default_factory=dict)
 
     def json(self) -> str:
         rows = {name: [[list(labels), slot] for labels, slot in found.items()] for name, found in self.series.items()}
@@ -60,8 +65,17 @@ class Report:
 class Reporter:
     """Writes the report of this process every two seconds."""
 
-    def __init__(self, data_dir: Path, process: str, owner: str, metrics: Metrics, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        process: str,
+        owner: str,
+        metrics: Metrics,
+        clock: Clock | None = None,
+        running: Mapping[str, Any] | None = None,
+    ) -> None:
         self.process, self.owner, self.metrics, self.clock = process, owner, metrics, clock or Clock()
+        self.running = running or {}
         self.path = data_dir / FOLDER / f"{quote(owner, safe='')}.json"
         self.started = self.clock.wall_ns() / 1e9
 
@@ -74,7 +88,7 @@ class Reporter:
         series = {
             name: {labels: list(slot) for labels, slot in rows.items()} for name, rows in self.metrics.series.items()
         }
-        return Report(self.process, self.owner, self.started, self.clock.wall_ns() / 1e9, series)
+        return Report(self.process, self.owner, self.started, self.clock.wall_ns() / 1e9, series, self.running)
 
     async def run(self) -> None:
         """Write until cancelled, then take the file away."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from contracts.readings import Verdict
+from contracts.readings import Verdict, verdict_word
 
 from .incidents import Found
 from .segments import Bool, Int, Segments
@@ -14,7 +14,6 @@ from .table import NONE, Table
 #: The last readings of a series that its share of rejected ones is taken of: the bits of one number.
 WINDOW = 64
 _MASK = 2**WINDOW - 1
-_KNOWN = frozenset(Verdict)
 #: Their times are not to be believed.
 _UNTIMED = frozenset({Verdict.MALFORMED_ROW, Verdict.BAD_TIME, Verdict.NAIVE_TIME, Verdict.LATE, Verdict.FUTURE})
 
@@ -53,7 +52,7 @@ def _follow(table: Table, number: int, rows: list[int], verdicts: list[int], how
         heard = heard if verdict else at
         if since == NONE and verdict and count >= begin:
             since, refused = at, count
-            detail = f"{count} of the last {WINDOW} readings were rejected, the last as {_word(verdict)}"
+            detail = f"{count} of the last {WINDOW} readings were rejected, the last as {verdict_word(verdict)}"
             yield Found(row, "rejections", "open", number, since, since, detail, count)
         elif since != NONE and 2 * count < begin:
             detail = f"{refused} readings were rejected; now {count} of the last {WINDOW}"
@@ -61,8 +60,3 @@ def _follow(table: Table, number: int, rows: list[int], verdicts: list[int], how
             since = NONE
     table.recent[number], table.heard[number] = recent, heard
     table.rejections[number], table.refused[number] = since, refused
-
-
-def _word(verdict: int) -> str:
-    """A newer Tocsin may know verdicts that this one does not."""
-    return Verdict(verdict).word if verdict in _KNOWN else f"verdict {verdict}"

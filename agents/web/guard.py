@@ -20,9 +20,6 @@ class Guarded(Protocol):
     def host(self) -> str: ...
 
     @property
-    def token(self) -> SecretStr | None: ...
-
-    @property
     def allowed_hosts(self) -> tuple[str, ...]: ...
 
     @property
@@ -32,14 +29,14 @@ class Guarded(Protocol):
 class Guard:
     """Turns away whoever may not speak.
 
-    The Host header is checked against rebound names, and the Origin header against pages of other sites that a
-    browser on this machine shows.
+    The Host header is checked against rebound names, and the headers Origin and Sec-Fetch-Site against pages of other
+    sites that a browser on this machine shows. With a ``token`` everybody must show it.
     """
 
-    def __init__(self, app: ASGIApp, settings: Guarded) -> None:
+    def __init__(self, app: ASGIApp, settings: Guarded, token: SecretStr | None = None) -> None:
         self._app = app
         self._hosts = {"localhost", "127.0.0.1", "::1", settings.host.lower(), *map(str.lower, settings.allowed_hosts)}
-        self._token = settings.token
+        self._token = token
         self._drain_bytes = settings.max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,11 +44,8 @@ class Guard:
         refused = self._refused(request)
         if refused is None:
             await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await WebSocket(scope, receive, send).send_denial_response(refusal(refused))
         else:
-            await drained(Request(scope, receive), self._drain_bytes)
-            await refusal(refused)(scope, receive, send)
+            await turn_away(refused, scope, receive, send, self._drain_bytes)
 
     def _refused(self, request: HTTPConnection) -> Refused | None:
         if host_of(f"//{request.headers.get('host', '')}") not in self._hosts:
@@ -59,12 +53,31 @@ class Guard:
         origin = request.headers.get("origin")
         if origin is not None and host_of(origin) not in self._hosts:
             return Refused(403, "pages of other sites may not send requests", "add the site to allowed_hosts")
+        # Another port of the same host is another page, too, and browsers say so here alone.
+        if request.headers.get("sec-fetch-site") in ("cross-site", "same-site") and not _link(request):
+            return Refused(403, "pages of other sites may not send requests", "open the page itself")
         if self._token is None:
             return None
         given = request.headers.get("authorization", "").encode()
         if hmac.compare_digest(given, b"Bearer " + self._token.get_secret_value().encode()):
             return None
         return Refused(401, "the token is missing or wrong", "send the header Authorization: Bearer TOKEN")
+
+
+async def turn_away(refused: Refused, scope: Scope, receive: Receive, send: Send, drain_bytes: int) -> None:
+    """Answer with a refusal; of what is being sent so much is read, so that the sender sees it."""
+    if scope["type"] == "websocket":
+        await WebSocket(scope, receive, send).send_denial_response(refusal(refused))
+    else:
+        await drained(Request(scope, receive), drain_bytes)
+        await refusal(refused)(scope, receive, send)
+
+
+def _link(request: HTTPConnection) -> bool:
+    """Whether somebody followed a link to here, as from a mail."""
+    headers = request.headers
+    navigates = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
+    return navigates and request.scope.get("method") == "GET"
 
 
 def host_of(url: str) -> str:

@@ -27,6 +27,8 @@ from models.cache import BundleCache
 from .made import READINGS, SECOND, SEGMENT, finding
 
 ENTRY = 100
+#: What is asked for besides findings and bundles.
+REACH = {"model": "pumps", "series": "pump-1-7/flow", "readings": "readings.accepted/1:100-900"}
 
 
 class _Host:
@@ -123,10 +125,9 @@ async def asked(
     for _ in range(asks):
         ordinal = chance.randint(1, each)
         names.append(finding(chance.randrange(partitions), ordinal, bundles[ordinal % len(bundles)]).id)
+    http = await over_http(loaded, host, {"id": names[0], **REACH})
     whole, begins = await ask(loaded, host, names), await ask(loaded, host, [name[:16] for name in names[: asks // 4]])
-    reach = {
-        "bundle": bundles[1], "model": "pumps", "series": "pump-1-7/flow", "readings": "readings.accepted/1:100-900"
-    }  # fmt: skip
+    reach = {"bundle": bundles[1], **REACH}
     return {
         "indexing_s": round(indexing, 2),
         "bytes_an_alert": round(
@@ -135,7 +136,32 @@ async def asked(
         "id": told(whole),
         "beginning": told(begins),
         "reach": {kind: told(await ask(loaded, host, [name] * 5)) for kind, name in reach.items()},
+        "http": http,
     }
+
+
+async def over_http(loaded: Loaded, host: Any, wanted: dict[str, str]) -> dict[str, dict[str, float]]:
+    """Milliseconds per answer of the HTTP interface, as JSON and as a page."""
+    import httpx
+
+    from console.api.api import Application
+
+    bus = await open_bus(loaded.settings, host.url, store_file=host.store_file)
+    found = {}
+    try:
+        transport = httpx.ASGITransport(Application(loaded.settings, bus).app())
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            for kind, name in wanted.items():
+                for form, path in (("json", "/api/v1/lineage/"), ("page", "/lineage/")):
+                    took = []
+                    for _ in range(6):
+                        begun = perf_counter()
+                        (await client.get(path + name, timeout=60)).raise_for_status()
+                        took.append(perf_counter() - begun)
+                    found[f"{kind} {form}"] = told(took[1:])
+    finally:
+        await bus.close()
+    return found
 
 
 def told(took: list[float]) -> dict[str, float]:

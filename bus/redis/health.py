@@ -86,6 +86,11 @@ class RedisHealth:
             worst = max(worst, int(said["used_memory"]) / limit if limit else 0.0)
         return max(worst, await self._own_share())
 
+    async def weights(self, places: Sequence[Place]) -> dict[Place, int]:
+        """Bytes of memory that each place takes, as the server estimates them."""
+        sizes = await self._server.many([("MEMORY", "USAGE", keys.stream(place)) for place in places])
+        return {place: int(size or 0) for place, size in zip(places, sizes, strict=True)}
+
     async def _own_share(self) -> float:
         """Memory of our own keys over our budget: streams and snapshots, the rest is small."""
         if not self._budget:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
 from pydantic import SecretStr, ValidationError
 
 from agents.notification.alerts.present import configured
@@ -17,9 +18,10 @@ from agents.notification.delivery.signing import new_secret
 from agents.notification.delivery.vault import vault_of
 from agents.notification.routing.matching import parse_all
 from agents.redriving import Desk
-from bus.history import history_of
+from bus.history import History, history_of
 from bus.news import News
 from bus.protocol import Bus, Recorded
+from contracts.errors import NotFound
 from contracts.events import SubscriberChanged, SubscriberRemoved, SubscriberSet, SubscriberTested
 from contracts.instants import iso
 from contracts.settings import Settings
@@ -70,6 +72,37 @@ class Subscribers:
             "in_a_row": counts.in_a_row, "answer": counts.answer, "error": counts.error,
             "last": iso(counts.last) if counts.last else "", "latency_ms": round(counts.latency_ms, 1),
         }  # fmt: skip
+
+
+@dataclass
+class Subscribed:
+    """Those that there are, for several who ask at once."""
+
+    history: History
+    settings: Settings
+    _known: Subscribers = field(init=False)
+    _looking: anyio.Lock = field(default_factory=anyio.Lock)
+
+    def __post_init__(self) -> None:
+        self._known = Subscribers(self.settings)
+
+    async def now(self) -> Subscribers:
+        """As they are now; only what is new is read. Raises Unavailable."""
+        async with self._looking:
+            await self._known.refresh(self.history)
+            return self._known
+
+    async def kept(self, name: str) -> list[dict[str, Any]]:
+        """What could not be delivered to one, as plain data, oldest first; nothing where nothing delivers."""
+        try:
+            found = await kept(self.history, self.settings, name)
+        except NotFound:
+            return []
+        return [
+            {"key": each.message.key, "time": iso(each.message.time), "subject": each.message.subject,
+             "letter": each.letter.about.id, "reason": each.letter.about.reason}
+            for each in found
+        ]  # fmt: skip
 
 
 async def known(bus: Bus, settings: Settings) -> Subscribers:

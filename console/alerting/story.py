@@ -21,6 +21,10 @@ from contracts.events import (
 )
 from contracts.identity import home_of, partition_of
 from contracts.instants import iso
+from contracts.readings import Float64, Int64
+from contracts.rows import event_row
+
+from ..curves.trace import Trace
 
 #: Readings of the partition before and behind the finding in which those of its series are looked for.
 _AROUND = 20_000
@@ -30,22 +34,29 @@ _POINTS = 200
 #: Of the latest changes of alerts so many are looked through.
 _LOOKED = 20_000
 _SIMILAR = 10
+#: Findings of the partition among which the first one of the alert is looked for.
+_SOUGHT = 100_000
 
 
 async def story(recorded: Recorded, alert: Alert) -> dict[str, Any]:
-    """Its life and messages in the order of time, the curve around its first finding, and earlier ones like it."""
-    changes = await _changes(recorded)
-    life = [event for event in changes if event.alert == alert.id]
+    """Its life and messages in the order of time, its first finding with the curve around it, and what was like it."""
+    latest = await changes(recorded)
+    life = [event for event in latest if event.alert == alert.id]
     told = await _told(recorded, alert.id, since=min((event.time for event in life), default=0))
     timeline = sorted([*map(_change, life), *told], key=lambda each: each["time"])
+    finding = await _finding(recorded, alert, partition_of(alert.asset, recorded.partitions))
+    said = {e.alert: e for e in await News([AlertLabelled]).read(recorded) if isinstance(e, AlertLabelled)}
+    label = said.get(alert.finding)
     return {
+        "verdict": {"verdict": label.verdict, "by": label.by, "note": label.note} if label else None,
+        "why": event_row(finding) if finding else None,
         "timeline": timeline,
-        "curve": await _curve(recorded, alert),
-        "similar": await _similar(recorded, changes, alert),
+        "curve": await _curve(recorded, alert, finding),
+        "similar": _similar(said, latest, alert),
     }
 
 
-async def _changes(recorded: Recorded) -> list[AlertChanged]:
+async def changes(recorded: Recorded) -> list[AlertChanged]:
     """The latest changes of all alerts, oldest first."""
     found: list[AlertChanged] = []
     place = Place(AlertChanged.stream, home_of("signals", recorded.partitions))
@@ -100,10 +111,11 @@ async def _ends(recorded: Recorded, home: int, keys: Mapping[str, Any], since: i
     return found
 
 
-async def _curve(recorded: Recorded, alert: Alert) -> dict[str, Any] | None:
+async def _curve(
+    recorded: Recorded, alert: Alert, finding: AnomalyDetected | DriftDetected | None
+) -> dict[str, Any] | None:
     """The readings around the first finding: of its series, or of the channel that has the largest share in it."""
     partition = partition_of(alert.asset, recorded.partitions)
-    finding = await _finding(recorded, alert, partition)
     if finding is None or finding.evidence.stream != ReadingsAccepted.stream:
         return None
     shares = finding.contributions if isinstance(finding, AnomalyDetected) else {}
@@ -122,10 +134,14 @@ async def _finding(recorded: Recorded, alert: Alert, partition: int) -> AnomalyD
     stream = {"anomaly": AnomalyDetected.stream, "drift": DriftDetected.stream}.get(alert.kind)
     if stream is None:
         return None
+    seen = 0
     async for each in backwards(recorded, Place(stream, partition)):
         for event in each.events:
             if isinstance(event, AnomalyDetected | DriftDetected) and event.id == alert.finding:
                 return event
+        seen += len(each.events)
+        if seen >= _SOUGHT:
+            break
     return None
 
 
@@ -146,20 +162,16 @@ async def _readings(
     return np.concatenate(times), np.concatenate(values)
 
 
-def _thinned(times: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> list[tuple[str, float]]:
-    """Few points that keep the lowest and the highest of each step, in the order of time."""
-    kept: list[int] = []
-    for step in np.array_split(np.arange(len(times)), min(len(times), _POINTS // 2)):
-        lowest, highest = step[np.argmin(values[step])], step[np.argmax(values[step])]
-        kept += sorted({int(lowest), int(highest)}, key=lambda row: int(times[row]))
-    return [(iso(int(times[row])), float(values[row])) for row in kept]
+def _thinned(times: Int64, values: Float64) -> list[tuple[str, float]]:
+    """Few points that keep the lowest and the highest of each step of time."""
+    trace = Trace((int(times.min()), int(times.max())), most=_POINTS, steps=_POINTS // 2)
+    trace.add(times, values)
+    kept, heights = trace.points()
+    return [(iso(time), value) for time, value in zip(kept.tolist(), heights.tolist(), strict=True)]
 
 
-async def _similar(recorded: Recorded, changes: list[AlertChanged], alert: Alert) -> list[dict[str, Any]]:
+def _similar(said: Mapping[str, AlertLabelled], changes: list[AlertChanged], alert: Alert) -> list[dict[str, Any]]:
     """Earlier alerts of the same trouble, then of the same kind at the same machine, the latest first."""
-    said = {
-        event.alert: event for event in await News([AlertLabelled]).read(recorded) if isinstance(event, AlertLabelled)
-    }
     # How each stands now: one that came back has not ended.
     stands = {e.alert: e for e in changes}
     ended = {name: e.time for name, e in stands.items() if e.state == "resolved"}

@@ -118,11 +118,62 @@ class AlertRow(Message):
 
 
 class AlertRows(Message):
-    """A page of alerts, the latest first."""
+    """A page of alerts, the latest first unless another order was asked for."""
 
     alerts: list[AlertRow]
     count: int = Field(description="that fit, on all pages")
+    counts: dict[str, int] = Field(description="state -> those that fit otherwise, whichever state was asked for")
     next: str = Field(description="value of `after` for the next page; empty: there is none")
+
+
+class Told(Message):
+    """One line of the life of an alert."""
+
+    time: str
+    what: str
+    detail: str
+
+
+class Curve(Message):
+    """Readings around the first finding, which is at ``at``: few points that keep every extreme."""
+
+    series: str
+    at: str
+    points: list[tuple[str, float | None]]
+
+
+class Like(Message):
+    """An earlier alert of the same trouble, or of the same kind at the same machine."""
+
+    alert: str
+    time: str
+    summary: str
+    lasted_s: float | None
+    verdict: str | None
+    note: str
+
+
+class Judged(Message):
+    """What somebody said of an alert: the last word."""
+
+    verdict: str
+    by: str
+    note: str
+
+
+class AlertStory(Message):
+    """How an alert went, why it fired, what the readings were, who was told, and what was like it before."""
+
+    alert: AlertRow
+    followed: bool = Field(description="false: it was over long ago, and nothing can be decided about it any more")
+    why: dict[str, Any] | None = Field(
+        description="its first finding as the model told it: score, threshold, reason, detector, bundle, or the size "
+        "of a drift; null for what no model found, and where it is gone from the log"
+    )
+    verdict: Judged | None
+    timeline: list[Told]
+    curve: Curve | None
+    similar: list[Like]
 
 
 class SilenceRow(Message):

@@ -1,34 +1,35 @@
 """``/api/v1/alerts``, ``/api/v1/silences`` and ``/api/v1/routes/test``."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import anyio
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from agents.clock import Clock
 from agents.notification.alerts.alert import RANK, Alert
-from agents.notification.alerts.present import Present
-from agents.notification.alerts.state import AlertsState
-from agents.notification.routing.matching import Matcher, matches, parse_all
+from agents.notification.routing.matching import parse_all
 from agents.notification.routing.routing import Routing
 from agents.web.body import Body
 from agents.web.refusal import Refused
-from bus.protocol import Bus
+from bus.history import History
 from contracts.errors import NotFound
 from contracts.instants import SECOND, from_iso
-from contracts.settings import Settings
 
 from ..acting import alerts as acting
 from ..acting import silences
 from ..acting.actor import Actor
+from ..alerting import recalled
+from ..alerting.inbox import ORDERS, STATES, Inbox, Wanted
+from ..alerting.story import story
 from ..routes import tried
 from .alertmessages import (
     Acknowledged,
     AlertRow,
     AlertRows,
+    AlertStory,
     Done,
     Labelled,
     Noted,
@@ -41,15 +42,15 @@ from .alertmessages import (
 from .answering import answer, answering, by_of, parsed
 
 _PAGE, _MOST_PAGE = 100, 1_000
+_LONGEST = 200
 
 
 class AlertsApi:
     """The routes."""
 
-    def __init__(self, bus: Bus, settings: Settings, body: Body) -> None:
-        self._bus, self._settings, self._body = bus, settings, body
-        self._asking: Present | None = None
-        self._looking = anyio.Lock()
+    def __init__(self, inbox: Inbox, history: History, body: Body) -> None:
+        self._inbox, self._history, self._body = inbox, history, body
+        self._bus, self._settings = inbox.bus, inbox.settings
 
     def routes(self) -> list[Route]:
         """For the application."""
@@ -57,6 +58,7 @@ class AlertsApi:
         return [
             Route("/api/v1/alerts", answering(self.listed), methods=["GET"]),
             Route(one, answering(self.one), methods=["GET"]),
+            Route(f"{one}/story", answering(self.story), methods=["GET"]),
             Route(f"{one}/ack", answering(self.ack), methods=["POST"]),
             Route(f"{one}/resolve", answering(self.resolve), methods=["POST"]),
             Route(f"{one}/escalate", answering(self.escalate), methods=["POST"]),
@@ -72,24 +74,22 @@ class AlertsApi:
     async def listed(self, request: Request) -> Response:
         """Those that fit, the latest first."""
         query = request.query_params
-        states = [word for text in query.getlist("state") for word in text.split(",") if word]
-        least = RANK.get(query.get("severity", "info"))
-        if least is None or set(states) - {"open", "acknowledged", "resolved"}:
-            raise Refused(422, "no such state or severity", "see /api/v1/openapi.json", "bad request")
         most = _number(query.get("limit", str(_PAGE)))
-        wanted = _Wanted(frozenset(states), least, parse_all(query.getlist("match")))
-        async with self._looking:
-            # Tens of thousands take a while, and others live on this loop as well; nobody changes them meanwhile.
-            fitting = await anyio.to_thread.run_sync(wanted.among, await self._now())
-        rest = [alert for alert in fitting if _order(alert) > _cursor(query["after"])] if "after" in query else fitting
-        page = rest[:most]
-        after = f"{page[-1].opened}-{page[-1].id}" if len(rest) > most else ""
+        found = await self._inbox.find(wanted(query))
+        page, after = found.page(most, query.get("after"))
         rows = [AlertRow(**acting.row(alert)) for alert in page]
-        return answer(AlertRows(alerts=rows, count=len(fitting), next=after))
+        return answer(AlertRows(alerts=rows, count=len(found.alerts), counts=found.counts, next=after))
 
     async def one(self, request: Request) -> Response:
         """One of them."""
-        return answer(AlertRow(**acting.row(await self._alert(request))))
+        alert, _ = await recalled.one(self._inbox, self._history, request.path_params["alert"])
+        return answer(AlertRow(**acting.row(alert)))
+
+    async def story(self, request: Request) -> Response:
+        """Everything about one of them."""
+        alert, followed = await recalled.one(self._inbox, self._history, request.path_params["alert"])
+        told = await story(self._history, alert)
+        return answer(AlertStory(alert=AlertRow(**acting.row(alert)), followed=followed, **told))
 
     async def ack(self, request: Request) -> Response:
         """Somebody takes care of it."""
@@ -120,7 +120,7 @@ class AlertsApi:
 
     async def silences(self, _: Request) -> Response:
         """All that have not ended."""
-        rows = silences.rows(await self._present(), Clock.wall_ns())
+        rows = silences.rows(await self._inbox.state(), Clock.wall_ns())
         return answer(SilenceRows(silences=[SilenceRow(**row) for row in rows]))
 
     async def silence(self, request: Request) -> Response:
@@ -128,7 +128,7 @@ class AlertsApi:
         said = parsed(Silencing, await self._body.read(request))
         if (said.ends is None) == (said.for_s is None):
             raise Refused(422, "give either ends or for_s", "see /api/v1/openapi.json", "bad request")
-        await self._present()
+        await self._inbox.state()
         starts = from_iso(said.starts) if said.starts else Clock.wall_ns()
         ends = from_iso(said.ends) if said.ends else starts + int((said.for_s or 0) * SECOND)
         actor = self._actor(said.by)
@@ -138,7 +138,7 @@ class AlertsApi:
 
     async def unsilence(self, request: Request) -> Response:
         """It ends before its time."""
-        actor, state = self._actor(by_of(request)), await self._present()
+        actor, state = self._actor(by_of(request)), await self._inbox.state()
         return await self._done(await silences.unsilence(actor, state, request.path_params["silence"]))
 
     async def tried(self, request: Request) -> Response:
@@ -152,18 +152,8 @@ class AlertsApi:
 
     # ---------------------------------------------------------------- in common
 
-    async def _present(self) -> AlertsState:
-        async with self._looking:
-            return await self._now()
-
-    async def _now(self) -> AlertsState:
-        """Alerts as they are; only what is new is read. Raises NotFound where nobody follows them."""
-        if self._asking is None:
-            self._asking = Present(self._bus, self._settings)
-        return await self._asking.state()
-
     async def _alert(self, request: Request) -> Alert:
-        return acting.found(await self._present(), request.path_params["alert"])
+        return await self._inbox.one(request.path_params["alert"])
 
     def _actor(self, by: str) -> Actor:
         return Actor(self._bus, self._settings, by)
@@ -172,39 +162,18 @@ class AlertsApi:
         return answer(Done(event=event.id), status)
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    """Which alerts are asked for."""
-
-    states: frozenset[str]
-    least: int
-    matchers: tuple[Matcher, ...]
-
-    def among(self, state: AlertsState) -> list[Alert]:
-        """Those that fit, the latest first."""
-        found = [alert for alert in map(state.alert, list(state.alerts)) if self._fits(alert)]
-        return sorted(found, key=_order)
-
-    def _fits(self, alert: Alert) -> bool:
-        return (
-            (not self.states or alert.state in self.states)
-            and RANK[alert.severity] >= self.least
-            and (not self.matchers or matches(self.matchers, alert.labels))
-        )
-
-
-def _order(alert: Alert) -> tuple[int, str]:
-    return -alert.opened, alert.id
-
-
-def _cursor(text: str) -> tuple[int, str]:
-    opened, _, name = text.partition("-")
-    if not opened.isdecimal() or len(opened) > 20:
-        raise Refused(422, "`after` is the `next` of a page", "begin without it", "bad request")
-    return -int(opened), name
+def wanted(query: QueryParams) -> Wanted:
+    """What a query asks for. Raises Refused, and ValueError for matchers that are none."""
+    states = frozenset(word for text in query.getlist("state") for word in text.split(",") if word)
+    least, order, text = RANK.get(query.get("severity", "info")), query.get("order", "latest"), query.get("text", "")
+    known = next((each for each in ORDERS if each == order), None)
+    if least is None or known is None or states - set(STATES) or len(text) > _LONGEST:
+        what = "no such state, severity or order, or a text that is too long"
+        raise Refused(422, what, "see /api/v1/openapi.json", "bad request")
+    return Wanted(states, least, parse_all(query.getlist("match")), text, known)
 
 
 def _number(text: str) -> int:
-    if not text.isdecimal() or len(text) > 6 or not 1 <= int(text) <= _MOST_PAGE:
+    if not text.isascii() or not text.isdecimal() or len(text) > 6 or not 1 <= int(text) <= _MOST_PAGE:
         raise Refused(422, f"limit is a number from 1 to {_MOST_PAGE:,}", "see /api/v1/openapi.json", "bad request")
     return int(text)

@@ -7,23 +7,26 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from ..access.sessions import COOKIE
 from .messages import Problem
 from .operations import OPERATIONS, Answer, Operation
 
 _WHY = {
     "400": "The body is not JSON, or not whole; or the position is none.",
-    "401": "The token is missing or wrong.",
-    "403": "A page of another site asks, or this cannot be done from here.",
+    "401": "The token is missing or wrong, or the session has ended.",
+    "403": "The role does not do, a page of another site asks, or this cannot be done from here.",
     "404": "There is nothing of this name or id; `kind` says of what.",
     "408": "The body took too long.",
     "409": "It cannot be done as things are; `kind` names the cause.",
     "413": "The body is too large.",
+    "414": "The address is too long.",
     "415": "The body is packed in a way that is not known here.",
     "421": "Another host was asked for.",
     "422": "The request does not fit: `error` says where, `kind` what is wrong.",
+    "429": "Too many requests, or wrong tokens; Retry-After says when to try again.",
     "503": "A store is down, or there are too many; Retry-After says when to try again.",
 }
-_ALWAYS = ("401", "403", "421", "503")
+_ALWAYS = ("401", "403", "414", "421", "429", "503")
 _OF_BODIES = ("400", "404", "408", "413", "415", "422")
 _NAMED = re.compile(r"\{(\w+)\}")
 
@@ -35,6 +38,9 @@ def openapi() -> dict[str, Any]:
     _, schemas = models_json_schema(modes, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]  # the literal type of the mode is lost in the list
     paths: dict[str, dict[str, Any]] = {}
     for one in OPERATIONS:
+        if one.method == "websocket":
+            # AsyncAPI describes it.
+            continue
         paths.setdefault(one.path, {})[one.method] = _operation(one)
     return {
         "openapi": "3.1.0",
@@ -42,9 +48,12 @@ def openapi() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas["$defs"],
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+            },
         },
-        "security": [{}, {"token": []}],
+        "security": [{}, {"token": []}, {"session": []}],
     }
 
 
@@ -53,6 +62,7 @@ def _operation(one: Operation) -> dict[str, Any]:
     found: dict[str, Any] = {
         "operationId": one.name,
         "summary": one.summary,
+        "description": f"Needs the role {one.role}." if one.role != "anyone" else "Everybody may ask.",
         "responses": {
             one.status: {"description": "Done.", "content": _content(one.answer)},
             **{code: {"description": _WHY[code], "content": _content(Problem)} for code in codes},

@@ -4,24 +4,18 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-import anyio
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from agents.web.body import Body
 from agents.web.refusal import Refused
-from bus.history import History
-from bus.protocol import Bus, Place
-from bus.scan import backwards
-from contracts.errors import NotFound
-from contracts.events import DeliveryAttempted, NotificationFailed, NotificationSent
-from contracts.instants import iso
+from bus.protocol import Bus
 from contracts.rows import event_row
-from contracts.settings import Settings
 
 from ..acting import subscribers as acting
 from ..acting.actor import Actor
+from ..acting.deliveries import tries
 from .alertmessages import (
     Deliveries,
     Done,
@@ -35,7 +29,6 @@ from .alertmessages import (
 )  # fmt: skip
 from .answering import answer, answering, by_of, parsed
 
-_DELIVERIES = (NotificationSent, NotificationFailed, DeliveryAttempted)
 #: Shown at most, and looked through for them in each partition.
 _MOST, _SOUGHT = 100, 20_000
 
@@ -43,10 +36,9 @@ _MOST, _SOUGHT = 100, 20_000
 class SubscribersApi:
     """The routes."""
 
-    def __init__(self, bus: Bus, history: History, settings: Settings, body: Body) -> None:
-        self._bus, self._history, self._settings, self._body = bus, history, settings, body
-        self._known = acting.Subscribers(settings)
-        self._looking = anyio.Lock()
+    def __init__(self, bus: Bus, subscribed: acting.Subscribed, body: Body) -> None:
+        self._bus, self._subscribed, self._body = bus, subscribed, body
+        self._history, self._settings = subscribed.history, subscribed.settings
 
     def routes(self) -> list[Route]:
         """For the application."""
@@ -114,18 +106,9 @@ class SubscribersApi:
         """What became of what was sent to it."""
         name = request.path_params["name"]
         (await self._fresh()).registry.known(name)
-        found = [event for number in range(self._bus.partitions) for event in await self._latest(number, name)]
-        found.sort(key=lambda event: -event.time)
-        try:
-            kept = await acting.kept(self._history, self._settings, name)
-        except NotFound:
-            kept = []
-        rows = [
-            {"key": each.message.key, "time": iso(each.message.time), "subject": each.message.subject,
-             "letter": each.letter.about.id, "reason": each.letter.about.reason}
-            for each in kept[:_MOST]
-        ]  # fmt: skip
-        return answer(Deliveries(deliveries=[event_row(event) for event in found[:_MOST]], kept=rows))
+        found = await tries(self._history, name, _MOST, _SOUGHT)
+        rows = (await self._subscribed.kept(name))[:_MOST]
+        return answer(Deliveries(deliveries=[event_row(event) for event in found], kept=rows))
 
     async def redelivered(self, request: Request) -> Response:
         """What could not be delivered is sent again."""
@@ -138,9 +121,7 @@ class SubscribersApi:
     # ---------------------------------------------------------------- in common
 
     async def _fresh(self) -> acting.Subscribers:
-        async with self._looking:
-            await self._known.refresh(self._history)
-            return self._known
+        return await self._subscribed.now()
 
     async def _row(self, name: str, secret: str = "") -> SubscriberRow:
         known = await self._fresh()
@@ -150,16 +131,6 @@ class SubscribersApi:
         _from_afar(said.spec)
         _, secret = await acting.subscribe(self._actor(said.by), name, said.spec)
         return answer(await self._row(name, secret), status)
-
-    async def _latest(self, partition: int, name: str) -> list[Any]:
-        found: list[Any] = []
-        seen = 0
-        async for each in backwards(self._history, Place(NotificationSent.stream, partition)):
-            found += [e for e in reversed(each.events) if isinstance(e, _DELIVERIES) and e.subscriber == name]
-            seen += len(each.events)
-            if len(found) >= _MOST or seen >= _SOUGHT:
-                break
-        return found
 
     def _actor(self, by: str) -> Actor:
         return Actor(self._bus, self._settings, by)

@@ -6,14 +6,15 @@ import socket
 from pathlib import Path
 from shlex import quote
 
+from agents.health import processes
+from agents.health.processes import servers
 from bus.embedded import _binary
 
-from .finding import UNAVAILABLE, Finding, fail, ok, skip
-from .processes import ServerProcess, servers, supervises
+from .finding import OTHER, UNAVAILABLE, Finding, fail, finding_of, ok, skip
 from .scene import Scene
 
 SERVER = "embedded-server"
-ORPHANS = "orphans"
+ORPHANS = processes.CHECK
 #: What the server says when it will not read its file, and which one that is.
 _UNREADABLE = re.compile(r"(?:Bad file format|Unexpected end of file) reading the append only file ([\w.-]+?):")
 _TAIL_BYTES = 4096
@@ -121,19 +122,5 @@ def url(scene: Scene) -> str:
 
 
 def orphans(scene: Scene) -> Finding:
-    """Whether servers were left behind, or two write the same files."""
-    if not scene.server_dir.is_dir():
-        return skip(ORPHANS, "no embedded server was ever started here")
-    running = servers(scene.server_dir)
-    # Whoever supervises a server holds the lock; a server that was left behind has another parent.
-    lost = [process for process in running if not supervises(process.parent, scene.server_dir / "lock")]
-    if len(running) > 1:
-        return _left(f"{len(running)} servers on {scene.server_dir}", running, "They write one file: the log gets lost")
-    if lost:
-        return _left("a server that nobody supervises", lost, "Its Tocsin was killed before it could stop the server")
-    return ok(ORPHANS, f"{len(running)} running, none left behind")
-
-
-def _left(found: str, processes: list[ServerProcess], cause: str) -> Finding:
-    pids = " ".join(str(process.pid) for process in processes)
-    return fail(ORPHANS, f"{found}: {pids}", cause, f"kill {pids} (SIGTERM saves everything), then: tocsin up")
+    """Whether servers or processes of ours were left behind, or two servers write the same files."""
+    return finding_of(processes.orphans(scene.data_dir), OTHER)

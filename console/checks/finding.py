@@ -1,13 +1,18 @@
 """What a check found."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
+
+from agents.health.finding import Health
 
 Status = Literal["ok", "warn", "fail", "skip"]
 
 OTHER = 1
 UNAVAILABLE = 69
 CONFIG = 78
+#: Where each finding is explained.
+PAGE = "docs/troubleshooting.md"
 
 
 @dataclass(frozen=True)
@@ -18,6 +23,7 @@ class Finding:
     found  what is there
     cause  why that is likely so; empty where nothing is wrong
     mend   what to do about it
+    see    entry of the page about troubles; empty: the one that is named as the check
     """
 
     check: str
@@ -26,6 +32,7 @@ class Finding:
     cause: str = ""
     mend: str = ""
     exit_code: int = OTHER
+    see: str = ""
 
     def record(self) -> dict[str, str]:
         """As the interface promises it."""
@@ -35,6 +42,7 @@ class Finding:
             "found": self.found,
             "cause": self.cause,
             "mend": self.mend,
+            "see": f"{PAGE}#{anchor(self.see or self.check)}",
         }
 
 
@@ -56,6 +64,21 @@ def warn(check: str, found: str, cause: str, mend: str) -> Finding:
 def fail(check: str, found: str, cause: str, mend: str, exit_code: int = OTHER) -> Finding:
     """It does not work, or loses data."""
     return Finding(check, "fail", found, cause, mend, exit_code)
+
+
+def finding_of(health: Health, exit_code: int = UNAVAILABLE) -> Finding:
+    """What a look that is also taken all the time found; ``exit_code`` is for a failure."""
+    check, found = health.check, health.found
+    if health.state == "failed":
+        return fail(check, found, health.due_to, health.mend, exit_code)
+    if health.state == "warning":
+        return warn(check, found, health.due_to, health.mend)
+    return ok(check, found) if health.state == "ok" else skip(check, found)
+
+
+def anchor(heading: str) -> str:
+    """How a heading is linked to, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def exit_code(findings: list[Finding]) -> int:

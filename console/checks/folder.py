@@ -1,17 +1,17 @@
 """The data directory: there, ours, private, and with room to grow."""
 
 import os
-import shutil
-import stat
 import tempfile
 from pathlib import Path
 
-from .finding import UNAVAILABLE, Finding, fail, ok, skip, warn
+from agents.health import places
+from agents.health.places import existing
+from agents.health.surroundings import keys
+
+from .finding import OTHER, UNAVAILABLE, Finding, fail, finding_of, ok, warn
 from .scene import Scene
 
-DATA_DIR = "data-dir"
-PERMISSIONS = "permissions"
-DISK = "disk"
+DATA_DIR, PERMISSIONS, DISK = "data-dir", places.PERMISSIONS, places.DISK
 
 
 def data_dir(scene: Scene) -> Finding:
@@ -51,34 +51,10 @@ def _refused(found: str, folder: Path) -> Finding:
 
 
 def permissions(scene: Scene) -> Finding:
-    """Whether others on this machine can read or change what is kept."""
-    folder = scene.data_dir.absolute()
-    if not folder.is_dir():
-        return skip(PERMISSIONS, f"{folder} is not there yet")
-    mode = stat.S_IMODE(folder.stat().st_mode)
-    mend = f"chmod 700 {folder}"
-    if mode & stat.S_IWOTH:
-        return fail(PERMISSIONS, f"{folder} has mode {mode:o}", "Everybody here can change the log and models", mend)
-    if mode & (stat.S_IROTH | stat.S_IXOTH):
-        return warn(PERMISSIONS, f"{folder} has mode {mode:o}", "Everybody here can read the log and models", mend)
-    return ok(PERMISSIONS, f"{folder} has mode {mode:o}")
+    """Whether others on this machine can read or change what is kept, or read a key."""
+    return finding_of(places.permissions(scene.data_dir, keys(scene.settings)), OTHER)
 
 
 def disk(scene: Scene) -> Finding:
     """Whether the disk has room: when it is full the log cannot grow, and sources stop."""
-    folder = existing(scene.data_dir.absolute())
-    usage = shutil.disk_usage(folder)
-    found = f"{usage.free / 1e9:.1f} GB of {usage.total / 1e9:.1f} GB free at {folder}"
-    if usage.free < scene.limits.free_bytes or usage.free < scene.limits.free_share * usage.total:
-        return warn(
-            DISK,
-            found,
-            "When the disk is full the log cannot grow, and sources wait",
-            f"Free space (du -xh {folder} | sort -h | tail), or move --data-dir to a larger disk",
-        )
-    return ok(DISK, found)
-
-
-def existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
-    return next((path for path in (folder, *folder.parents) if path.exists()), Path("/"))
+    return finding_of(places.disk(scene.data_dir, scene.limits.free_bytes, scene.limits.free_share))

@@ -3,7 +3,6 @@
 import anyio.to_thread
 
 from agents.health.counting import Counting
-from agents.health.finding import Health
 from agents.health.latency import latency as scoring_latency
 from agents.health.monitor import training_health
 from agents.health.store import growth as artifact_growth
@@ -14,7 +13,7 @@ from bus.redis.bus import RedisBus
 from contracts.errors import CorruptEvent, Unavailable
 from contracts.events import ModelLoaded
 
-from .finding import UNAVAILABLE, Finding, fail, ok, skip, warn
+from .finding import Finding, finding_of, skip
 from .redis import Probe
 from .scene import Scene
 
@@ -28,13 +27,13 @@ def trainings(scene: Scene, *, mlflow: bool) -> list[Finding]:
         return [skip("training-runs", "not looked at: MLflow does not answer")]
     settings, now = scene.settings, scene.clock.wall_ns()
     found = training_health(settings.mlflow, settings.training, settings.health, scene.data_dir, now)
-    return [_finding(health) for health in found]
+    return [finding_of(health) for health in found]
 
 
 def growth(scene: Scene) -> list[Finding]:
     """Whether the artifacts grow faster than they should. Blocks."""
     folder = scene.data_dir / "mlflow" / "artifacts"
-    return [_finding(artifact_growth(folder, scene.settings.health, scene.clock.wall_ns()))]
+    return [finding_of(artifact_growth(folder, scene.settings.health, scene.clock.wall_ns()))]
 
 
 async def readings(probe: Probe) -> list[Finding]:
@@ -53,14 +52,14 @@ async def readings(probe: Probe) -> list[Finding]:
         return [skip(check, f"not looked at: {why}") for check in ("data-gaps", "records-per-day")]
     live = scene.topology.endless if scene.topology else ()
     limits = scene.settings.health
-    return [_finding(counting.census.gaps(limits, live, now)), _finding(counting.census.volume(limits, now))]
+    return [finding_of(counting.census.gaps(limits, live, now)), finding_of(counting.census.volume(limits, now))]
 
 
 async def latency(probe: Probe) -> list[Finding]:
     """Whether what was accepted is scored soon."""
     bus = RedisBus(probe.server, probe.scene.settings.bus.partitions)
     positions = [await bus.positions(number) for number in range(bus.partitions)]
-    return [_finding(await scoring_latency(bus, positions, probe.scene.settings.health))]
+    return [finding_of(await scoring_latency(bus, positions, probe.scene.settings.health))]
 
 
 async def served(probe: Probe) -> list[Finding]:
@@ -68,7 +67,7 @@ async def served(probe: Probe) -> list[Finding]:
     bus = RedisBus(probe.server, probe.scene.settings.bus.partitions)
     events = await News([ModelLoaded]).read(bus)
     digests = {event.agent: event.bundle for event in events if isinstance(event, ModelLoaded)}
-    return [_finding(await anyio.to_thread.run_sync(loadable, probe.scene.data_dir, digests.values()))]
+    return [finding_of(await anyio.to_thread.run_sync(loadable, probe.scene.data_dir, digests.values()))]
 
 
 CHECKS = (readings, latency, served)
@@ -77,12 +76,3 @@ NAMES = (
     *("training-runs", "training-frequency", "training-duration", "metric-floor", "metric-decline"),
     *("artifact-growth", "data-gaps", "records-per-day", "feature-latency", "served-models"),
 )
-
-
-def _finding(health: Health) -> Finding:
-    check, found = health.check, health.found
-    if health.state == "failed":
-        return fail(check, found, health.due_to, health.mend, UNAVAILABLE)
-    if health.state == "warning":
-        return warn(check, found, health.due_to, health.mend)
-    return ok(check, found) if health.state == "ok" else skip(check, found)

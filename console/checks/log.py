@@ -7,7 +7,10 @@ from typing import NamedTuple
 import anyio
 
 from agents.acquisition.plant import SIMULATED
+from agents.health import running as process
+from agents.health import work
 from agents.letters import open_letters
+from agents.telemetry import read_reports
 from bus import keys
 from bus.protocol import Place
 from bus.redis.bus import RedisBus
@@ -17,13 +20,12 @@ from contracts.instants import SECOND, iso
 from contracts.settings import ARCHIVE
 
 from . import retention
-from .finding import Finding, ok, skip, warn
+from .finding import Finding, finding_of, ok, skip, warn
 from .redis import Probe
 from .stopped import stopped
 from .unrecorded import lineage
 
-LAG = "log.lag"
-DEAD_LETTERS = "log.dead-letters"
+LAG, DEAD_LETTERS = work.LAG, work.DEAD_LETTERS
 AGE = "log.age"
 HOUR_NS = 3600 * SECOND
 #: Ticks of the clock stand between the readings of a plant that is silent.
@@ -60,18 +62,23 @@ async def lag(probe: Probe) -> Finding:
         now = await _behind(probe)
         still = {lane: now[lane] for lane in still if lane in now and now[lane].position == still[lane].position}
     # Looked at once, standing still cannot be told from being at work.
-    stuck = {} if probe.scene.quick else still
+    starting = process.settling(probe.scene.data_dir, read_reports(probe.scene.data_dir, _now_s(probe)))
+    stuck = {} if probe.scene.quick or starting else still
     far = {lane: at for lane, at in now.items() if at.end - at.position > limits.lag_events}
     if not stuck and not far:
         return ok(LAG, f"at work: {_told(now)}")
-    tasks = sorted({lane.task for lane in {**stuck, **far}})
+    tasks = {lane.task for lane in {**stuck, **far}}
     what = "stands still" if stuck else "cannot keep up"
     return warn(
         LAG,
         f"{what}: {_told({**far, **stuck})}",
         "The agent does not run, cannot go on, or is slower than its input",
-        f"tocsin up {' '.join(sorted({task.partition('.')[0] for task in tasks}))}; it says why when it cannot go on",
+        f"{work.starting(task.partition('.')[0] for task in tasks)}; it says why when it cannot go on",
     )
+
+
+def _now_s(probe: Probe) -> float:
+    return probe.scene.clock.wall_ns() / 1e9
 
 
 async def _behind(probe: Probe) -> Behind:
@@ -125,13 +132,7 @@ def _told(behind: Behind) -> str:
 async def dead_letters(probe: Probe) -> Finding:
     """Whether anything could not be handled and waits for a human."""
     letters = await open_letters(RedisBus(probe.server, probe.scene.settings.bus.partitions))
-    if not len(letters):
-        return ok(DEAD_LETTERS, "none that is open")
-    newest = max((letter.about for letter in letters), key=lambda about: about.time)
-    reason = f"newest, of {newest.agent} at {iso(newest.time)}: {newest.reason[:200]}"
-    found = f"{len(letters)} open letter{'s' * (len(letters) > 1)}"
-    mend = "`tocsin dlq ls` lists them; correct the cause, then `tocsin dlq redrive`, or `tocsin dlq drop`"
-    return warn(DEAD_LETTERS, found, reason, mend)
+    return finding_of(work.dead_letters(list(letters)))
 
 
 async def age(probe: Probe) -> Finding:

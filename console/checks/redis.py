@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from bus import keys
 from bus.redis.connecting import connect
@@ -11,6 +11,7 @@ from bus.redis.health import check_partitions
 from bus.redis.server import Servers
 from contracts.errors import StoreLost, TocsinError
 
+from .clock import kept
 from .finding import CONFIG, UNAVAILABLE, Finding, fail, ok, skip, warn
 from .scene import Limits, Scene
 from .software import numbers
@@ -75,10 +76,9 @@ async def password(probe: Probe) -> Finding:
     """Whether everybody in the network can read and change the log."""
     check = "redis.password"
     parts = urlsplit(probe.url)
-    if parts.scheme == "unix":
-        return ok(check, "a unix socket: nobody else reaches it")
-    if is_loopback(parts.hostname or "localhost"):
-        return ok(check, f"{parts.hostname or 'localhost'}: this machine only")
+    here = "a unix socket" if parts.scheme == "unix" else parts.hostname or "localhost"
+    if parts.scheme == "unix" or is_loopback(here):
+        return await _elsewhere(probe, parts, here)
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     known = probe.scene.settings.redis.model_copy(update={"username": None, "password": None})
     stranger = connect(bare, known, timeout_s=probe.scene.limits.timeout_s / 2)
@@ -93,6 +93,28 @@ async def password(probe: Probe) -> Finding:
         f"{parts.hostname} answers without a password",
         "Everybody who reaches it can read, change and delete the log",
         "Set requirepass or an ACL in the server, and TOCSIN_REDIS__PASSWORD_FILE here",
+    )
+
+
+async def _elsewhere(probe: Probe, parts: SplitResult, here: str) -> Finding:
+    """Whether a server that we reach without the network is reached by it, too, and wants no password."""
+    check, settings = "redis.password", probe.scene.settings.redis
+    if parts.password or settings.password:
+        return ok(check, f"{here}, with a password")
+    try:
+        flat = await probe.server.call("CONFIG", "GET", "bind", "port", "protected-mode")
+    except TocsinError:
+        return ok(check, f"{here}: nobody else reaches it by this way")
+    said = {key.decode(): value.decode() for key, value in zip(flat[::2], flat[1::2], strict=True)}
+    addresses = [address.lstrip("-") for address in said.get("bind", "").split()]
+    outside = [address for address in addresses if not is_loopback(address)]
+    if said.get("port") in (None, "0") or said.get("protected-mode") != "no" or not outside:
+        return ok(check, f"{here}: nobody else reaches it")
+    return fail(
+        check,
+        f"the server listens on {' '.join(outside)} port {said['port']} and answers without a password",
+        "protected-mode is off: everybody who reaches this machine can read, change and delete the log",
+        "Set requirepass, and TOCSIN_REDIS__PASSWORD_FILE here; or CONFIG SET bind 127.0.0.1; the same in redis.conf",
     )
 
 
@@ -177,7 +199,8 @@ async def clock(probe: Probe) -> Finding:
     skew = seconds + micros / 1e6 - ours
     if abs(skew) > probe.scene.limits.skew_s:
         way = "ahead of" if skew > 0 else "behind"
-        cause = "One of the two clocks is wrong: times in the log of operations do not fit together"
+        ours_is = {True: " (a time server keeps ours)", False: " (no time server keeps ours)", None: ""}[kept()]
+        cause = f"One of the two clocks is wrong{ours_is}: times in the log of operations do not fit together"
         return warn(
             "redis.clock", f"the server is {abs(skew):.1f} s {way} us", cause, "timedatectl set-ntp true on both"
         )

@@ -6,6 +6,7 @@ from collections import Counter
 
 import anyio
 
+from agents.health.places import existing
 from bus.archive import Archive
 from bus.protocol import Place
 from bus.redis.bus import RedisBus
@@ -14,7 +15,6 @@ from contracts.errors import TocsinError
 from contracts.settings import ARCHIVE
 
 from .finding import UNAVAILABLE, Finding, fail, ok, skip, warn
-from .folder import existing
 from .redis import Probe
 from .scene import Scene
 
@@ -31,6 +31,10 @@ def archive(scene: Scene) -> Finding:
             CHECK, "turned off", "Without it nothing is ever trimmed", "Set archive.enabled, or watch the memory"
         )
     place = existing(folder)
+    if not place.is_dir():
+        if place == scene.data_dir.absolute():
+            return skip(CHECK, f"not looked at: {place} is not a folder")
+        return fail(CHECK, f"{place} is not a folder", "A file has its name", "Move it away, or correct archive.path")
     if not os.access(place, os.W_OK | os.X_OK):
         cause = f"It belongs to user {place.stat().st_uid} and this is user {os.geteuid()}, or its disk is read-only"
         return fail(CHECK, f"{place} cannot be written", cause, f"chown {os.geteuid()} {place}", UNAVAILABLE)

@@ -11,6 +11,7 @@ from .scene import Scene
 PYTHON = "python"
 PACKAGES = "packages"
 MENDED_MLFLOW = (3, 11, 1)
+HOLES = "It lets others read files and reach inner servers: CVE-2026-2651, CVE-2026-2614, CVE-2026-2393"
 _INSTALL = "make .venv, or: uv pip install -r requirements.lock"
 #: name, lower bound, upper bound
 _BOUNDS = re.compile(r"^([\w.-]+)[^;<>=]*(?:>=\s*([\d.]+))?,?(?:<\s*([\d.]+))?")
@@ -36,7 +37,7 @@ def packages(scene: Scene) -> Finding:
         return fail(
             PACKAGES,
             f"mlflow {mlflow}",
-            "It lets others read files and reach inner servers: CVE-2026-2651, CVE-2026-2614, CVE-2026-2393",
+            HOLES,
             _INSTALL,
         )
     if unfit:

@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from agents.health.runs import being_made
 from contracts.settings import masked
 
 from .finding import UNAVAILABLE, Finding, fail, ok, skip
@@ -24,7 +25,8 @@ def mlflow(scene: Scene) -> Finding:
         return _server(uri, scene.limits.timeout_s / 2)
     if uri and not uri.startswith(_SQLITE):
         return skip(CHECK, f"{masked(uri)}: only http, https and sqlite can be looked at from here")
-    return _file(Path(uri.removeprefix(_SQLITE)) if uri else scene.data_dir.absolute() / "mlflow" / "mlflow.db")
+    file = Path(uri.removeprefix(_SQLITE)) if uri else scene.data_dir.absolute() / "mlflow" / "mlflow.db"
+    return _file(file, scene.clock.wall_ns())
 
 
 def _server(uri: str, timeout_s: float) -> Finding:
@@ -47,7 +49,7 @@ def _server(uri: str, timeout_s: float) -> Finding:
     return ok(CHECK, f"{shown} answers from its database")
 
 
-def _file(file: Path) -> Finding:
+def _file(file: Path, now: int) -> Finding:
     if not file.exists():
         return skip(CHECK, f"{file} is not there yet; the coordinator makes it")
     try:
@@ -56,6 +58,8 @@ def _file(file: Path) -> Finding:
             (version,) = database.execute("SELECT version_num FROM alembic_version").fetchone()
             (runs,) = database.execute("SELECT count(*) FROM runs").fetchone()
     except (sqlite3.Error, TypeError) as error:
+        if being_made(file, error, now):
+            return skip(CHECK, f"{file} is being made")
         cause = f"The file is damaged, locked, or was made by an interrupted start: {error}"
         mend = f"Stop Tocsin and restore {file}; or move it away: lineage is then recorded from the log anew"
         return fail(CHECK, f"{file} cannot be read", cause, mend, UNAVAILABLE)

@@ -7,7 +7,7 @@ import numpy as np
 
 from contracts.events import DataQualityIncident, DriftAcknowledged, DriftDetected, Event
 from contracts.instants import EARLIEST, LATEST, iso
-from contracts.readings import Verdict
+from contracts.readings import verdict_word
 from contracts.rows import event_row
 from models.drift.two_sample import SMALLEST, Comparison, Interval, compare
 from models.drift.words import F64
@@ -28,7 +28,6 @@ _SHOWN: tuple[str, ...] = (
     "precision",
 )
 _SHOWN += ("action", "origin", "bundle", "by", "why", "detail")
-_KNOWN = frozenset(map(int, Verdict))
 _LEVELS = np.linspace(0, 1, 101)
 
 
@@ -64,14 +63,14 @@ def _series(name: str, each: Followed) -> dict[str, Any]:
     reference, present = each.reference.values(), each.present.values()
     enough = min(len(reference), len(present)) >= SMALLEST
     compared = compare(reference, present) if enough else None
-    times, low, high = each.curve.points()
+    times, low, high = each.curve.bands()
     rejected = each.rejected.total()
     total = each.readings + rejected
     return {
         "series": name,
         "readings": each.readings,
         "rejected_share": rejected / total if total else 0.0,
-        "rejected": {_word(verdict): count for verdict, count in each.rejected.most_common()},
+        "rejected": {verdict_word(verdict): count for verdict, count in each.rejected.most_common()},
         "began": iso(each.since) if each.findings else None,
         "findings": [event_row(event) for event in each.findings],
         "distance": compared.ks if compared else None,
@@ -82,11 +81,6 @@ def _series(name: str, each: Followed) -> dict[str, Any]:
         "quantiles": {"levels": _LEVELS.tolist(), "reference": _quantiles(reference), "present": _quantiles(present)},
         "curve": {"times": [iso(time) for time in times.tolist()], "low": low.tolist(), "high": high.tolist()},
     }
-
-
-def _word(verdict: int) -> str:
-    """A newer Tocsin may know verdicts that this one does not."""
-    return Verdict(verdict).word if verdict in _KNOWN else f"verdict {verdict}"
 
 
 def _quantiles(values: F64) -> list[float]:

@@ -27,13 +27,13 @@ from contracts.events import (
     ReadingsEvent,
     ReadingsRejected,
 )
-from contracts.instants import EARLIEST, LATEST, SECOND
+from contracts.instants import EARLIEST
 from models.drift.words import F64, I64
 
+from ..curves.envelope import Envelope
 from ..past.scope import Scope
 from .report_models import Bundles
 
-COLUMNS = 600
 MOST_SERIES = 2_000
 #: Events of the timeline, of all series together.
 _MOST_EVENTS = 5_000
@@ -41,36 +41,6 @@ _MOST_EVENTS = 5_000
 _MOST_LOOKED_AT = 5_000_000
 #: Streams with what may have to do with drift; what else stands among readings is looked at as it comes by.
 _TIMELINE = ("deployments", "incidents", "concept", "training")
-
-
-class Curve:
-    """Least and largest value in each of at most 600 equal steps of time; the steps grow as the curve does."""
-
-    def __init__(self, since: int, until: int) -> None:
-        known = since > EARLIEST and until < LATEST
-        self.origin: int | None = since if known else None
-        self.step = max((until - since) // COLUMNS + 1, 1) if known else SECOND // 1000
-        self.low, self.high = np.full(COLUMNS, np.inf), np.full(COLUMNS, -np.inf)
-
-    def add(self, times: I64, values: F64) -> None:
-        """Take in readings; those from before the first one that was ever seen are drawn where that one is."""
-        if self.origin is None:
-            self.origin = int(times.min())
-        while int(times.max()) - self.origin >= COLUMNS * self.step:
-            self._halve()
-        at = np.clip((times - self.origin) // self.step, 0, COLUMNS - 1)
-        np.minimum.at(self.low, at, values)
-        np.maximum.at(self.high, at, values)
-
-    def _halve(self) -> None:
-        self.low = np.r_[self.low.reshape(-1, 2).min(axis=1), np.full(COLUMNS // 2, np.inf)]
-        self.high = np.r_[self.high.reshape(-1, 2).max(axis=1), np.full(COLUMNS // 2, -np.inf)]
-        self.step *= 2
-
-    def points(self) -> tuple[I64, F64, F64]:
-        """Times in the middle of the steps that have readings (ns), with least and largest value."""
-        at = np.flatnonzero(self.low <= self.high)
-        return (self.origin or 0) + at * self.step + self.step // 2, self.low[at], self.high[at]
 
 
 class Kept:
@@ -110,7 +80,7 @@ class Followed:
     """One series: what is kept of it."""
 
     partition: int
-    curve: Curve
+    curve: Envelope
     reference: Kept
     present: Kept
     readings: int = 0
@@ -259,7 +229,7 @@ class Gathering:
             if len(self.series) >= MOST_SERIES:
                 self.left_out.add(name)
                 return None
-            curve = Curve(self.scope.since, self.scope.until)
+            curve = Envelope(self.scope.since, self.scope.until)
             self.series[name] = Followed(partition, curve, Kept(self.most), Kept(self.most))
         return self.series[name]
 

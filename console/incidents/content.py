@@ -15,17 +15,15 @@ from contracts.events import (
     RolloutChanged,
 )
 from contracts.instants import iso
-from contracts.readings import Verdict
+from contracts.readings import verdict_word
 
 from .causes import candidates
 from .gathering import MOST_CURVES, Around, unread, when
 from .subject import MOST, Subject
 from .timeline import Row, timeline
-from .traces import plain
 
 #: Raw readings of the evidence that are listed; their ordinals say where all of them are.
 _READINGS = 50
-_KNOWN = frozenset(map(int, Verdict))
 
 
 def content(
@@ -77,7 +75,7 @@ def _impact(subject: Subject, around: Around, lines: list[Row]) -> Row:
     lasted = None if subject.ended is None or begin is None else round((subject.ended - begin) / 1e9, 3)
     rejected: Counter[str] = Counter()
     for counts in around.rejected.values():
-        rejected.update({_word(verdict): number for verdict, number in counts.items()})
+        rejected.update({verdict_word(verdict): number for verdict, number in counts.items()})
     gaps = [row for row in lines if row["what"] == "DataQualityIncident" and row["detail"].startswith(("gap", "stale"))]
     messages = [row for row in lines if row["about"] == "message"]
     return {
@@ -96,11 +94,6 @@ def _impact(subject: Subject, around: Around, lines: list[Row]) -> Row:
     }
 
 
-def _word(verdict: int) -> str:
-    """A newer Tocsin may know verdicts that this one does not."""
-    return Verdict(verdict).word if verdict in _KNOWN else f"verdict {verdict}"
-
-
 def _curves(subject: Subject, around: Around) -> list[Row]:
     """Values over time: first the series of the alert, then those with the largest shares in it."""
 
@@ -110,8 +103,8 @@ def _curves(subject: Subject, around: Around) -> list[Row]:
 
     found = []
     for name in sorted(around.curves, key=rank)[:MOST_CURVES]:
-        times, low, high = around.curves[name].points()
-        curve = {"times": [iso(time) for time in times.tolist()], "low": plain(low), "high": plain(high)}
+        times, low, high = around.curves[name].bands()
+        curve = {"times": [iso(time) for time in times.tolist()], "low": low.tolist(), "high": high.tolist()}
         marks = [
             {"time": iso(e.time), "what": e.type_name(), "channel": e.channel}
             for e in around.events

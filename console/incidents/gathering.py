@@ -30,8 +30,8 @@ from contracts.events import (
 from contracts.identity import home_of, partition_of
 from contracts.instants import iso
 
+from ..curves.trace import Trace
 from .subject import Subject
-from .traces import Trace
 
 #: Curves that are drawn, and events that the timeline holds.
 MOST_CURVES, MOST_EVENTS = 8, 2_000

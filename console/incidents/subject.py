@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from agents.notification.alerts.alert import Alert
 from bus.protocol import Place, Recorded
@@ -12,6 +11,7 @@ from contracts.events import AlertChanged, AnomalyCleared, AnomalyDetected, Drif
 from contracts.identity import home_of
 from contracts.instants import DAY, SECOND
 
+from ..alerting.recalled import of_life
 from ..lineage import find
 from ..options import Loaded
 from ..past.record import Record
@@ -23,20 +23,6 @@ _LIVE = 3_600 * SECOND
 #: Findings of the partition among which the end of one is looked for.
 _AHEAD = 20_000
 _NAMED = 5
-#: What an alert and its latest change both say.
-_SAME: tuple[str, ...] = (
-    "key",
-    "kind",
-    "asset",
-    "channel",
-    "state",
-    "severity",
-    "began",
-    "last",
-    "findings",
-    "finding",
-)
-_SAME += ("latest", "score", "bundle", "silenced", "owner", "note", "until")
 
 
 @dataclass(frozen=True)
@@ -93,11 +79,7 @@ class Subject:
 
     def alert(self) -> Alert | None:
         """The alert as it is now, where there is one."""
-        if not self.changes:
-            return None
-        first, now = self.changes[0], self.changes[-1]
-        same: dict[str, Any] = {name: getattr(now, name) for name in _SAME}
-        return Alert(due=0, id=now.alert, opened=first.time, heard=now.time, **same)
+        return of_life(self.changes) if self.changes else None
 
 
 async def subject(record: Record, loaded: Loaded, text: str) -> Subject:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import anyio
 
 from agents.clock import Clock
+from agents.health.running import Running
 from agents.runtime.home import Home
 from agents.telemetry import Report, Reporter, Telemetry, read_reports
 from agents.topology import Topology
@@ -35,9 +36,10 @@ def check_tracing(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def reported(home: Home, settings: Settings, process: str) -> AsyncIterator[Reporter]:
-    """Keep the report of this process up to date, and send the last spans at the end."""
-    reporter = Reporter(settings.data_dir, process, home.owner, home.telemetry.metrics)
+async def reported(home: Home, settings: Settings, process: str, agents: Sequence[str] = ()) -> AsyncIterator[Reporter]:
+    """Keep the report of this process, which runs these agents, up to date; send the last spans at the end."""
+    running = Running.of(settings, agents).record() if agents else {}
+    reporter = Reporter(settings.data_dir, process, home.owner, home.telemetry.metrics, running=running)
     try:
         async with anyio.create_task_group() as group:
             group.start_soon(reporter.run)

@@ -3,7 +3,7 @@
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -13,9 +13,12 @@ from contracts.instants import SECOND, from_iso
 from contracts.readings import Readings
 from contracts.rows import rows
 
+from .digesting import Digest
+
 Row = dict[str, Any]
 _ById = defaultdict[str, deque[Row]]
 Word = Literal["missing", "extra", "changed", "moved"]
+WORDS: tuple[Word, ...] = get_args(Word)
 RECORDED, AGAIN = 0, 1
 
 #: An alert that is another one by its id, and no further away than this, is the same one that moved.
@@ -37,6 +40,7 @@ class Comparison:
 
     counts: list[int] = field(default_factory=lambda: [0, 0])
     shuffled: int = 0
+    digests: tuple[Digest, Digest] = field(default_factory=lambda: (Digest(), Digest()))
     _queues: dict[tuple[Place, str], tuple[deque[AnyEvent], deque[AnyEvent]]] = field(default_factory=dict)
     _alone: tuple[_ById, _ById] = field(default_factory=lambda: (_ById(deque), _ById(deque)))
     _changed: list[Difference] = field(default_factory=list)
@@ -45,6 +49,8 @@ class Comparison:
     def take(self, side: int, place: Place, writer: str, events: Iterable[AnyEvent]) -> None:
         """Events that a task wrote to a place; ``side`` is RECORDED or AGAIN."""
         queues = self._queues.setdefault((place, writer), (deque(), deque()))
+        events = tuple(events)
+        self.digests[side].take(place, writer, events)
         for event in events:
             self.counts[side] += len(event) if isinstance(event, ReadingsEvent) else 1
             queues[side].append(event)
@@ -99,8 +105,7 @@ class Comparison:
             *self._changed,
             *(Difference("moved", new, _differing(old, new)) for old, new in moved),
         ]
-        order = ("missing", "extra", "changed", "moved")
-        return sorted(found, key=lambda each: (order.index(each.word), from_iso(each.row["time"])))
+        return sorted(found, key=lambda each: (WORDS.index(each.word), from_iso(each.row["time"])))
 
 
 def _split(event: ReadingsEvent, count: int, queue: deque[AnyEvent]) -> ReadingsEvent:

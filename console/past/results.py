@@ -14,11 +14,13 @@ from contracts.events import AnyEvent, Event, NotificationDue
 from contracts.instants import SECOND, from_iso
 from contracts.rows import rows
 
-from ..output import emit, say, tables
+from ..output import emit, tables
 from ..render import line, style
-from .comparing import Comparison, Difference
+from .comparing import WORDS, Comparison, Difference
+from .telling import Telling, ToPeople
 
 _DIFFERENT = 1
+_MOST_SERIES = 100
 
 Row = dict[str, Any]
 
@@ -30,10 +32,11 @@ class Listing:
     topology: Topology
     as_json: bool = False
     speed: float | None = None
+    told: Telling = field(default_factory=lambda: ToPeople(quiet=True))
     count: int = 0
     _found: dict[tuple[str, str], list[Row]] = field(default_factory=dict)
     _paced: list[Row] = field(default_factory=list)
-    _told: Counter[str] = field(default_factory=Counter)
+    _due: Counter[str] = field(default_factory=Counter)
 
     def take(self, side: int, place: Place, writer: str, events: list[AnyEvent]) -> None:
         """Events of one task; there is only one side here."""
@@ -41,7 +44,7 @@ class Listing:
         for event in events:
             rows_there += ({**row, "partition": place.partition, "stream": place.stream} for row in rows(event))
             if isinstance(event, Event):
-                self._told.update(self._sinks(type(event)))
+                self._due.update(self._sinks(type(event)))
 
     def settle(self) -> None:
         """A partition is complete: show it, or keep it for its time."""
@@ -57,9 +60,9 @@ class Listing:
     async def end(self) -> int:
         """Show what is left, and the sums. Returns the exit code."""
         await self._pace()
-        for sink, count in sorted(self._told.items()):
-            say(f"{sink} would have been given {count:,}: nothing was delivered")
-        say(f"{self.count:,} events")
+        for sink, count in sorted(self._due.items()):
+            self.told.note(f"{sink} would have been given {count:,}: nothing was delivered")
+        self.told.note(f"{self.count:,} events")
         return 0
 
     async def _pace(self) -> None:
@@ -82,20 +85,53 @@ class Listing:
         return [item.name for item in self.topology.placed if isinstance(item.part, Sink) and kind in item.part.reads()]
 
 
-def show_differences(comparison: Comparison, *, as_json: bool) -> int:
-    """Show every difference and the sums. Returns the exit code."""
+def show_differences(comparison: Comparison, told: Telling, *, as_json: bool, most: int | None = None) -> int:
+    """Show the differences, so many at most, and the sums of all. Returns the exit code."""
     found = comparison.differences()
-    for each in found:
+    for each in found[:most]:
         if as_json:
             emit({"difference": each.word, **each.row, **({"was": each.was} if each.was else {})})
         else:
             tables().print(_told(each), style=style(each.row), soft_wrap=True)
     counts = Counter(each.word for each in found)
-    words = ", ".join(f"{counts[word]:,} {word}" for word in ("missing", "extra", "changed", "moved"))
     shuffled = comparison.shuffled > 0 and not found
     recorded, again = comparison.counts
-    say(f"{recorded:,} recorded, {again:,} now: {words}{', in another order' if shuffled else ''}")
-    return _DIFFERENT if found or shuffled else 0
+    before, now = (digest.hex() for digest in comparison.digests)
+    words = ", ".join(f"{counts[word]:,} {word}" for word in WORDS)
+    text = f"{recorded:,} recorded, {again:,} now: {words}{', in another order' if shuffled else ''}"
+    identical = not found and before == now
+    told.result(
+        f"{text}; digest {now}" if identical else text,
+        {
+            "recorded": recorded,
+            "now": again,
+            "identical": identical,
+            "digest_recorded": before,
+            "digest": now,
+            "differences": len(found),
+            "shown": len(found[:most]),
+            "shuffled": comparison.shuffled,
+            "types": _by_type(found),
+            "series": _by_series(found),
+        },
+    )
+    return 0 if identical else _DIFFERENT
+
+
+def _by_type(found: list[Difference]) -> dict[str, dict[str, int]]:
+    """Type -> word -> how many."""
+    counts: dict[str, dict[str, int]] = {}
+    for each in found:
+        of_type = counts.setdefault(each.row["type"], dict.fromkeys(WORDS, 0))
+        of_type[each.word] += 1
+    return dict(sorted(counts.items()))
+
+
+def _by_series(found: list[Difference]) -> list[Row]:
+    """Those with the most differences first."""
+    counts = Counter((each.row["asset"], each.row["channel"]) for each in found)
+    best = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_MOST_SERIES]
+    return [{"asset": asset, "channel": channel, "differences": count} for (asset, channel), count in best]
 
 
 def _told(each: Difference) -> str:

@@ -12,6 +12,8 @@ from contracts.events import AnyEvent, Event, ReadingsAcquired, ReadingsEvent
 from contracts.readings import Quality, Verdict
 from contracts.rows import rows
 
+from ..output import json_line
+
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetWriter
 
@@ -70,7 +72,7 @@ class Lines:
         count = 0
         for row in rows(event):
             full = {**row, "partition": place.partition, "stream": place.stream}
-            self._file.write(to_json(full, inf_nan_mode="null") + b"\n")
+            self._file.write(f"{json_line(full)}\n".encode())
             count += 1
         return count
 

@@ -7,7 +7,7 @@ from agents.rollout.judgement import alert_ratio, broken, latency_ratio, score_s
 from agents.rollout.record import Labels, Record, Rollout, Tally
 from contracts.instants import iso
 
-from ..output import say, tables
+from ..output import line, say, tables
 
 _BARS = " ▁▂▃▄▅▆▇█"
 
@@ -72,7 +72,7 @@ def show(found: Sequence[dict[str, Any]]) -> None:
         tables().print(table)
         tables().print(f"  alert ratio {row['alert_ratio']:.3g}, score shift {row['score_shift']:.3g}")
         for text in row["broken"] or ([row["why"]] if row["why"] else []):
-            tables().print(f"  {text}", markup=False)
+            line(f"  {text}")
 
 
 _LINES = (

@@ -4,19 +4,13 @@ from typing import Any
 
 import click
 
-from bus.protocol import Place
-from bus.scan import backwards
-from contracts.events import AnyEvent, DeliveryAttempted, NotificationFailed, NotificationSent
-from contracts.instants import iso
-
+from ..acting.deliveries import row
+from ..acting.deliveries import tries as tried
 from ..acting.subscribers import kept
 from ..acting.subscribers import redeliver as again
 from ..alerting.session import Session, run
 from ..options import Loaded, common, json_option
 from ..output import cell, document, say, tables
-
-_KINDS = (NotificationSent, NotificationFailed, DeliveryAttempted)
-_OUTCOMES = {NotificationSent: "delivered", NotificationFailed: "given up", DeliveryAttempted: "failed try"}
 
 
 @click.command()
@@ -42,29 +36,7 @@ def deliveries(loaded: Loaded, name: str, as_json: bool, most: int) -> int:
 
 async def tries(session: Session, name: str, most: int) -> list[dict[str, Any]]:
     """The latest tries as plain data, newest first."""
-    found: list[AnyEvent] = []
-    for number in range(session.history.partitions):
-        mine = 0
-        async for each in backwards(session.history, Place(NotificationSent.stream, number)):
-            chosen = [e for e in reversed(each.events) if isinstance(e, _KINDS) and e.subscriber == name]
-            found += chosen
-            mine += len(chosen)
-            if mine >= most:
-                break
-    rows = [_row(event) for event in found if isinstance(event, _KINDS)]
-    return sorted(rows, key=lambda row: row["time"], reverse=True)[:most]
-
-
-def _row(event: NotificationSent | NotificationFailed | DeliveryAttempted) -> dict[str, Any]:
-    return {
-        "time": iso(event.time),
-        "key": event.key,
-        "outcome": _OUTCOMES[type(event)],
-        "attempt": event.attempt,
-        "answer": event.answer,
-        "latency_ms": None if isinstance(event, NotificationFailed) else round(event.latency_ms, 1),
-        "error": "" if isinstance(event, NotificationSent) else event.error,
-    }
+    return [row(event) for event in await tried(session.history, name, most)]
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
@@ -73,9 +45,10 @@ def _print(rows: list[dict[str, Any]]) -> None:
     table = Table(box=None, padding=(0, 2))
     for heading in ("time", "key", "outcome", "try", "answer", "ms", "error"):
         table.add_column(heading)
-    for row in rows:
-        took = "" if row["latency_ms"] is None else f"{row['latency_ms']:g}"
-        cells = (row["time"], row["key"][:12], row["outcome"], str(row["attempt"]), row["answer"], took, row["error"])
+    for told in rows:
+        took = "" if told["latency_ms"] is None else f"{told['latency_ms']:g}"
+        cells = (told["time"], told["key"][:12], told["outcome"], str(told["attempt"]), told["answer"], took,
+                 told["error"])  # fmt: skip
         table.add_row(*map(cell, cells))
     tables().print(table)
 

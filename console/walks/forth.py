@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from anyio import to_thread
 
 from agents.coordinator.index.reach import Reach, Readings, Share
 from bus.protocol import Place
@@ -17,7 +18,8 @@ from models.manifest import Manifest, TrainedOn
 
 from .past import Past
 
-_RANGE = re.compile(r"([a-z][a-z.]*)/(\d+):(\d+)-(\d+)")
+#: No more digits than the index can hold.
+_RANGE = re.compile(r"([a-z][a-z.]*)/([0-9]{1,5}):([0-9]{1,15})-([0-9]{1,15})")
 _HEX = re.compile(r"[0-9a-f]+")
 _END = 1 << 62
 
@@ -42,10 +44,13 @@ async def origin(past: Past, text: str, since: int = EARLIEST, until: int = LATE
     missing: dict[str, str] = {}
     if match := _RANGE.fullmatch(text):
         place = Place(match[1], int(match[2]))
-        return _of_readings(past, "readings", Readings(place, int(match[3]), int(match[4])), missing)
+        return await _of_readings(past, "readings", Readings(place, int(match[3]), int(match[4])), missing)
     if _HEX.fullmatch(text):
-        manifests = past.manifests(missing.__setitem__)
-        bundles = {*past.index.bundles(text), *(digest for digest in manifests if digest.startswith(text))}
+        manifests = await _manifests(past, missing)
+        bundles = {
+            *await to_thread.run_sync(past.index.bundles, text),
+            *(digest for digest in manifests if digest.startswith(text)),
+        }
         if bundles:
             return Origin("bundle", sorted(bundles), missing=missing)
         if trained := [digest for digest, found in manifests.items() if _data(found).startswith(text)]:
@@ -59,8 +64,8 @@ async def origin(past: Past, text: str, since: int = EARLIEST, until: int = LATE
 async def _of_series(past: Past, text: str, since: int, until: int, missing: dict[str, str]) -> Origin | None:
     asset, _, channel = text.partition("/")
     place = Place(ReadingsAccepted.stream, partition_of(asset, past.history.partitions))
-    if (since, until) == (EARLIEST, LATEST) and past.index.assets(asset):
-        return _of_readings(past, "series", Readings(place, 1, _END, asset, channel), missing)
+    if (since, until) == (EARLIEST, LATEST) and await to_thread.run_sync(past.index.assets, asset):
+        return await _of_readings(past, "series", Readings(place, 1, _END, asset, channel), missing)
     span = await bounds(past.history, place, since, until)
     ordinals: list[tuple[int, int]] = []
     first, last = span or (1, 0)
@@ -74,11 +79,16 @@ async def _of_series(past: Past, text: str, since: int, until: int, missing: dic
     if not ordinals:
         return None
     chosen = Readings(place, ordinals[0][0], ordinals[-1][1], asset, channel)
-    return _of_readings(past, "series", chosen, missing)
+    return await _of_readings(past, "series", chosen, missing)
 
 
-def _of_readings(past: Past, kind: str, readings: Readings, missing: dict[str, str]) -> Origin:
-    manifests = past.manifests(missing.__setitem__)
+async def _manifests(past: Past, missing: dict[str, str]) -> dict[str, Manifest]:
+    # In a thread: every byte of every bundle is checked.
+    return await to_thread.run_sync(past.manifests, missing.__setitem__)
+
+
+async def _of_readings(past: Past, kind: str, readings: Readings, missing: dict[str, str]) -> Origin:
+    manifests = await _manifests(past, missing)
     trained = [digest for digest, found in manifests.items() if _holds(found, readings)]
     return Origin(kind, trained, [readings], trained, missing)
 

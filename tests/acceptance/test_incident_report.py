@@ -64,7 +64,6 @@ def test_the_bundle_says_the_same_on_another_machine(written: Written) -> None:
         path = Path(shutil.copy(written.path / "bundle.tar", base / "b.tar"))
         again = rows(tocsin("replay", path, "--json", "--stream", "anomalies", "--data-dir", base / "d"))
         assert written.alert in again
-        tocsin("replay", path, "--diff", "--data-dir", base / "d")
 
 
 def test_nothing_is_overwritten_and_a_refusal_leaves_nothing(written: Written, finished: Finished) -> None:

@@ -58,12 +58,12 @@ def lines(first: int, last: int) -> str:
     return "".join(found)
 
 
-def configuration(base: Path, name: str, *, kept: bool = False, **anomaly: float) -> Path:
+def configuration(base: Path, name: str, *, kept: bool = False) -> Path:
     source = {"kind": "follow", "path": str(base / "grow.csv"), "asset": "pump", "poll_s": 0.1, "batch_rows": 20}
     agents = {
         "acquisition": {"sources": {"grow": source}},
         "validation": {"freshness_s": 31_536_000},
-        "anomaly": anomaly,
+        "anomaly": {},
         "notification": {"sinks": {"file": {"kind": "file", "path": "alerts.jsonl"}}},
     }
     archive = {"every_s": 0.2, "segment_events": 150, "keep_events": 100, "checkpoint_s": 0.3, "enabled": not kept}
@@ -216,8 +216,9 @@ def test_some_hours_are_replayed_from_a_saved_state(past: Past) -> None:
 
 
 def test_another_threshold_changes_what_it_says_it_changes(past: Past) -> None:
-    other = configuration(past.base, "deaf.yaml", threshold=0.99)
-    found, said = replay("--diff", *SPAN, "--config", other, "--data-dir", past.base / "d", code=1)
+    other = past.base / "deaf.yaml"
+    other.write_text("anomaly: {threshold: 0.99}")
+    found, said = replay("--diff", *SPAN, "--changes", other, *past.where, code=1)
     told = [row["id"] for row in rows(past.undisturbed) if row["type"] == "AnomalyDetected" and within(row)]
     assert [row["id"] for row in found if (row["difference"], row["type"]) == ("missing", "AnomalyDetected")] == told
     assert "another configuration" in said

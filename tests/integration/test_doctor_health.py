@@ -22,8 +22,9 @@ from models.manifest import TrainedOn
 from models.tracking import Tracking, connect
 from models.training.recording import record
 from models.training.result import Candidate, Result
+from tests.integration.faults import assert_told
 from tests.integration.mlflow_stores import local_store
-from tests.integration.test_doctor import HEALTHY, Home, assert_useful, look, read_all, wrong
+from tests.integration.test_doctor import HEALTHY, Home, look, read_all, wrong
 from tests.integration.test_doctor import home as home  # the fixture
 
 CONFIG = {
@@ -144,19 +145,17 @@ def grown(site: Site) -> str:
 
 
 @pytest.mark.parametrize(
-    ("plant", "check", "status"),
+    ("plant", "name"),
     [
-        (no_training, "training-runs", "warn"),
-        (under_its_floor, "metric-floor", "warn"),
-        (gap, "data-gaps", "warn"),
-        (half_the_readings, "records-per-day", "warn"),
-        (damaged, "served-models", "fail"),
-        (grown, "artifact-growth", "warn"),
+        (no_training, "no training"),
+        (under_its_floor, "a metric under its floor"),
+        (gap, "a silent source"),
+        (half_the_readings, "half of a source's readings"),
+        (damaged, "a damaged model"),
+        (grown, "artifacts that grow"),
     ],
 )
-def test_a_planted_fault_is_found(site: Site, plant: Callable[[Site], str], check: str, status: str) -> None:
+def test_a_planted_fault_is_found(site: Site, plant: Callable[[Site], str], name: str) -> None:
     expected = plant(site)
-    findings = site.look()
-    assert wrong(findings) == {check: status}
-    assert findings[check].found.startswith(expected), findings[check].found
-    assert_useful(findings[check])
+    finding = assert_told(site.look(), name)
+    assert finding.found.startswith(expected), finding.found

@@ -21,14 +21,18 @@ from bus.protocol import Commit, Place
 from bus.redis.refusals import TRANSIENT
 from bus.scan import scan
 from console.checks import (
+    access,
     clock,
     configuration,
     embedded,
+    endings,
     folder,
     health,
     log,
+    recording,
     redis,
     retention,
+    service,
     software,
     telling,
     tracking,
@@ -51,7 +55,7 @@ AGENT_PAGE = ROOT / "docs" / "writing-an-agent.md"
 TO_BE_WRITTEN = {"agents/over.py", "tests/unit/test_over.py"}
 FOLDERS = ("contracts", "bus", "models", "agents", "console", "config", "tests", "docs", "docker", "bench")
 #: Options of other programs that the pages name.
-FOREIGN = {"--allowed-hosts"}
+FOREIGN = {"--allowed-hosts", "--artifacts-destination"}
 #: Sections whose settings have names of the user's own in them.
 FREE = {"agents", "alerting"}
 #: Variables that are not settings.
@@ -260,13 +264,17 @@ def test_every_error_stands_beside_its_exit_code(kind: type[errors.TocsinError])
     assert [int(code) for code, named in rows if f"`{kind.__name__}`" in named] == [kind.exit_code]
 
 
+CHECKS = {configuration.CHECK, software.PYTHON, software.PACKAGES, clock.CHECK, tracking.CHECK, "redis"}
+CHECKS |= {folder.DATA_DIR, folder.PERMISSIONS, folder.DISK, retention.CHECK, embedded.SERVER, embedded.ORPHANS}
+CHECKS |= {recording.VERSION, recording.ARTIFACTS, recording.REGISTRY, service.RUNNING, service.LISTENING}
+CHECKS |= {endings.TOKENS, endings.CERTIFICATES, endings.SERVED, access.CHECK}
+CHECKS |= {f"redis.{check.__name__}" for check in redis.CHECKS}
+CHECKS |= {f"log.{check.__name__}".replace("_", "-") for check in log.CHECKS}
+CHECKS |= {*health.NAMES, *telling.NAMES}
+
+
 def test_every_check_of_the_doctor_has_a_heading() -> None:
-    checks = {configuration.CHECK, software.PYTHON, software.PACKAGES, clock.CHECK, tracking.CHECK, "redis"}
-    checks |= {folder.DATA_DIR, folder.PERMISSIONS, folder.DISK, retention.CHECK, embedded.SERVER, embedded.ORPHANS}
-    checks |= {f"redis.{check.__name__}" for check in redis.CHECKS}
-    checks |= {f"log.{check.__name__}".replace("_", "-") for check in log.CHECKS}
-    checks |= {*health.NAMES, *telling.NAMES}
-    assert sorted(checks - set(headings(TROUBLE))) == []
+    assert sorted(CHECKS - set(headings(TROUBLE))) == []
 
 
 def test_every_word_of_the_server_is_explained() -> None:

@@ -11,6 +11,7 @@ from contracts.frames import encode
 
 from ...parts import Processor
 from ...state import dump
+from ..about import id_of
 from ..home import dead_letter, log, outputs
 from ..watchdog import Steps
 from .items import Item, Unreadable, frame_of, items
@@ -94,7 +95,13 @@ class Handling:
     def _isolated(self, item: Item, error: Exception) -> list[AnyEvent]:
         """Halve a batch until the reading that cannot be handled stands alone, and bury that one."""
         if item.again is not None:
-            log.error("event buried again", task=self.task, position=item.position, cause=repr(error))
+            log.error(
+                "event buried again",
+                task=self.task,
+                position=item.position,
+                event_id=id_of(item.events[0]) if item.events else item.again.id,
+                cause=repr(error),
+            )
             return [self._buried_again(item.again, item.position, error, time=item.again.time)]
         event = item.events[0]
         if isinstance(event, ReadingsEvent) and len(event) > 1:
@@ -102,7 +109,8 @@ class Handling:
             return [out for part in halves for out in self._handled(Item(part.first, (type(event)(part),)))]
         time = int(event.readings.time[0]) if isinstance(event, ReadingsEvent) else event.time
         fields = next(iter(encode([event], self.task))).fields()
-        log.error("event buried as a dead letter", task=self.task, position=item.position, cause=repr(error))
+        buried = {"event_id": id_of(event), "position": item.position}
+        log.error("event buried as a dead letter", task=self.task, **buried, cause=repr(error))
         return [self.letter(item.position, fields, error, time=time)]
 
     def _unread(self, item: Unreadable) -> AnyEvent:

@@ -58,6 +58,11 @@ class Lane:
         """What the processor remembers."""
         return self._handling.state
 
+    @property
+    def bundle(self) -> str:
+        """Digest of the bundle that scores here; empty where none does."""
+        return str(getattr(getattr(self.state, "champion", None), "bundle", self.processor.bundle))
+
     # ---- recovery
 
     async def open(self) -> None:

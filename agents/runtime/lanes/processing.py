@@ -8,6 +8,7 @@ from bus.protocol import Entry, Place
 from contracts.errors import CommitRefused, Diverged, Rewound
 
 from ...parts import Processor
+from ..about import about
 from ..appetite import Appetite
 from ..appetite import portions as portions
 from ..groups import single_error
@@ -59,14 +60,18 @@ class ProcessorRunner:
         for partition, token in changes.gained.items():
             lane = Lane(self.home, self.processor, self.task, Place(self.stream, partition), token)
             self.lanes[partition] = lane
-            try:
-                await lane.open()
-            except CommitRefused as error:
-                await self._drop(partition, ownership, error)
-            except Diverged as error:
-                await self._stop(partition, error)
+            with about(self.task, lane.place):
+                await self._open(lane, partition, ownership)
         if changes.gained or changes.lost or changes.surplus:
             log.info("partitions", task=self.task, own=sorted(self.lanes))
+
+    async def _open(self, lane: Lane, partition: int, ownership: Ownership) -> None:
+        try:
+            await lane.open()
+        except CommitRefused as error:
+            await self._drop(partition, ownership, error)
+        except Diverged as error:
+            await self._stop(partition, error)
 
     async def _close(self, partition: int) -> None:
         lane = self.lanes.pop(partition, None)
@@ -100,7 +105,8 @@ class ProcessorRunner:
         found = await self.home.bus.read(after, count=self._appetite.count(len(after)), block_s=_WAIT_S)
         for place, entries in found.items():
             self._appetite.fed(entries)
-            await self._handle(place.partition, entries, ownership)
+            with about(self.task, place, self.lanes[place.partition].bundle):
+                await self._handle(place.partition, entries, ownership)
         for partition, lane in list(self.lanes.items()):
             try:
                 await lane.save_if_due()

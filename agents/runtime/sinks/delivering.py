@@ -74,9 +74,7 @@ class Deliverer:
         asked = min(error.after_s, _MOST_PAUSE_S) if isinstance(error, RetryLater) else 0.0
         pause = max(asked, parcel.backoff.pause())
         parcel.due = self.home.clock.monotonic_s() + pause
-        log.warning(
-            "delivery failed", sink=self.name, tries=parcel.tries, cause=repr(error), retry_in_s=round(pause, 1)
-        )
+        log.warning("delivery failed", sink=self.name, **_about(parcel), cause=repr(error), retry_in_s=round(pause, 1))
         # It failed, and we live: this is not what ends processes.
         parcel.opened.crashes = 0
         await self._note(parcel.opened)
@@ -115,8 +113,14 @@ class Deliverer:
     def give_up(self, parcel: Parcel, error: Exception) -> None:
         """Make a dead letter of an event."""
         opened, now = parcel.opened, self.home.clock.wall_ns()
-        log.error("delivery given up", sink=self.name, tries=parcel.tries, cause=repr(error))
+        log.error("delivery given up", sink=self.name, **_about(parcel), cause=repr(error))
         opened.parcels.remove(parcel)
         frame = next(iter(encode([parcel.event], self.name))).fields()
         opened.receipts.append(failed(self.name, parcel.event, parcel.tries, now, error))
         self._unpacker.bury(opened, frame, error, position=parcel.position, at=parcel.at, tries=parcel.tries)
+
+
+def _about(parcel: Parcel) -> dict[str, str | int]:
+    """What a line about a delivery names."""
+    partition = parcel.opened.delivery.place.partition
+    return {"event_id": parcel.event.id, "partition": partition, "tries": parcel.tries}

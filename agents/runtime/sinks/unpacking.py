@@ -57,7 +57,8 @@ class Unpacker:
         try:
             decoded = decode(entry.frame(), entry.last)
         except UnreadableEvent as error:
-            log.error("entry not readable", sink=self.name, position=entry.last, cause=str(error))
+            at = {"partition": opened.delivery.place.partition, "position": entry.last}
+            log.error("entry not readable", sink=self.name, **at, cause=str(error))
             self.bury(opened, dict(entry.fields), error, position=entry.last, events=entry.count)
             return
         for position, event in enumerate(decoded, entry.first):

@@ -8,6 +8,7 @@ and delays nobody.
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from contextvars import Context
 from typing import Protocol
 
 import anyio
@@ -25,6 +26,10 @@ from .tail import Tail, gap, items_of
 log = structlog.get_logger()
 
 _COUNT = 500
+#: With a taker of readings among its members: each entry may hold thousands of them.
+_COUNT_OF_READINGS = 16
+#: A taker that is so many events behind a place goes on so many before its end: it wants the present.
+_FAR, _NEAR = 1_000_000, 20_000
 _BLOCK_S = 1.0
 _LOOK_S = 1.0
 #: Subscribers that read the log by themselves at the same time; the others wait for their turn.
@@ -49,6 +54,13 @@ class Member(Protocol):
         """No more comes."""
 
 
+class Taker(Member, Protocol):
+    """A member that is given the entries of its streams as they are, readings included; nothing is kept for it."""
+
+    def take(self, place: Place, entries: Sequence[Entry]) -> None:
+        """The next entries of a place; some may come again, and where it was far behind some do not come."""
+
+
 class Hub:
     """Reads what its members want, while there are any."""
 
@@ -59,6 +71,7 @@ class Hub:
         self.tails: dict[str, Tail] = {}
         self._members: dict[str, set[Member]] = {}
         self._all: set[Member] = set()
+        self._takers: set[Taker] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._reading: anyio.CancelScope | None = None
         self._opening = anyio.Lock()
@@ -66,12 +79,17 @@ class Hub:
 
     @property
     def size(self) -> int:
-        """How many members there are."""
-        return len(self._all)
+        """How many members there are, but for takers."""
+        return len(self._all) - len(self._takers)
 
     def places(self, stream: str) -> list[Place]:
         """All places of a stream."""
         return [Place(stream, number) for number in range(self.bus.partitions)]
+
+    async def attach(self, taker: Taker) -> None:
+        """Join, as one that is given entries as they are. Raises Unavailable when the log does not answer."""
+        self._takers.add(taker)
+        await self.join(taker)
 
     async def join(self, member: Member) -> None:
         """Read for this one as well. Raises Unavailable when the log does not answer."""
@@ -80,7 +98,10 @@ class Hub:
         try:
             async with self._opening:
                 for stream in member.streams:
+                    bare = self._bare(stream)
                     self._members.setdefault(stream, set()).add(member)
+                    if stream in self.tails and bare:
+                        self._bared(stream)
                     if stream not in self.tails:
                         ends = await self.bus.ends(self.places(stream))
                         self.tails[stream] = Tail(stream, Numbers({p.partition: end for p, end in ends.items()}))
@@ -89,17 +110,21 @@ class Hub:
             self.leave(member)
             raise
         if not self._tasks:
-            self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._look())]
+            # In a context of their own: what they log is not about the request that happened to be the first.
+            self._tasks = [asyncio.create_task(each, context=Context()) for each in (self._read(), self._look())]
 
     def leave(self, member: Member) -> None:
         """Read no more for this one; with the last one reading ends."""
         self._all.discard(member)
+        self._takers = {taker for taker in self._takers if taker is not member}
         for stream in member.streams:
             others = self._members.get(stream, set())
             others.discard(member)
             if not others:
                 self._members.pop(stream, None)
                 self.tails.pop(stream, None)
+            elif self._bare(stream) and stream in self.tails:
+                self._bared(stream)
         if not self._all:
             for task in self._tasks:
                 task.cancel()
@@ -114,6 +139,15 @@ class Hub:
         for member in list(self._all):
             if streams is None or set(streams) & set(member.streams):
                 member.end(why)
+
+    def _bare(self, stream: str) -> bool:
+        """Whether nobody but takers reads a stream, so that nothing of it is kept."""
+        return self._members.get(stream, set()) <= self._takers
+
+    def _bared(self, stream: str) -> None:
+        """Keep what comes from here on: what came before was not kept, or is wanted by nobody any more."""
+        self.tails[stream] = Tail(stream, self.tails[stream].head.copy())
+        self._again()
 
     def _again(self) -> None:
         if self._reading is not None:
@@ -143,7 +177,8 @@ class Hub:
         found: dict[Place, list[Entry]] = {}
         with anyio.CancelScope() as self._reading:
             if after:
-                found = await self.bus.read(after, count=_COUNT, block_s=_BLOCK_S)
+                count = _COUNT_OF_READINGS if self._takers else _COUNT
+                found = await self.bus.read(after, count=count, block_s=_BLOCK_S)
             else:
                 await anyio.sleep(_BLOCK_S)
         self._reading = None
@@ -152,12 +187,17 @@ class Hub:
             # A tail that was left and joined again meanwhile is another one.
             if self.tails.get(place.stream) is tail:
                 await self._take(tail, place, entries)
-                for member in self._members.get(place.stream, ()):
+                for member in list(self._members.get(place.stream, ())):
                     member.wake()
+                for taker in self._takers:
+                    taker.take(place, entries)
                 # Those who were woken come first.
                 await anyio.lowlevel.checkpoint()
 
     async def _take(self, tail: Tail, place: Place, entries: Sequence[Entry]) -> None:
+        if self._bare(place.stream):
+            tail.head[place.partition] = max(tail.head[place.partition], entries[-1].last)
+            return
         for entry in entries:
             head = tail.head[place.partition]
             if entry.first > head + 1:
@@ -202,6 +242,10 @@ class Hub:
             if any(ends[place] < ordinal for place, ordinal in before.items()):
                 log.warning("the log lost its end: subscribers begin anew", stream=stream)
                 self._end("the log lost its end", [stream])
+            elif self._bare(stream) and any(ends[place] - ordinal > _FAR for place, ordinal in before.items()):
+                near = {place.partition: max(before[place], end - _NEAR) for place, end in ends.items()}
+                self.tails[stream] = Tail(stream, Numbers(near))
+                self._again()
 
 
 def rewound(numbers: Numbers, ends: dict[Place, int], stream: str) -> list[dict[str, object]]:

@@ -18,7 +18,7 @@ from .wish import wished
 
 #: After a lost connection all come back: not all at the same moment.
 _RETRY_MS = (1_000, 5_000)
-_HEADERS = [
+STREAM_HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     # Else nginx keeps events back until it has a few kilobytes of them.
     (b"x-accel-buffering", b"no"),
@@ -47,16 +47,16 @@ class EventSource:
             await refusal(refused)(scope, receive, send)
             return
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
             if request.method == "HEAD":
                 await send({"type": "http.response.body"})
                 return
             # Its own task: a connection that is closed shows by what comes in, not by what goes out.
-            gone = asyncio.create_task(_gone(receive, subscription))
+            waiting = asyncio.create_task(gone(receive, subscription.end))
             try:
                 await _hand_on(subscription, send)
             finally:
-                gone.cancel()
+                waiting.cancel()
         finally:
             subscription.leave()
 
@@ -90,8 +90,8 @@ async def _hand_on(subscription: Subscription, send: Send) -> None:
     await send({"type": "http.response.body"})
 
 
-async def _gone(receive: Receive, subscription: Subscription) -> None:
+async def gone(receive: Receive, end: Callable[[str], None]) -> None:
     """Wait until the connection is closed, and end what is sent to it."""
     while (await receive())["type"] != "http.disconnect":
         pass
-    subscription.end("the connection was closed")
+    end("the connection was closed")

@@ -6,11 +6,12 @@ from typing import Any
 
 from agents.notification.routing.matching import Matcher, matches, parse_all
 from agents.web.refusal import Refused
-from contracts.events import EVENTS, AlertChanged, Event
+from contracts.events import EVENTS, ActionAudited, AlertChanged, Event
 from contracts.instants import from_iso
 
 #: Everything that can be subscribed to here. Readings are columns: millions in a second, and without ids of their own.
-KINDS = {name: kind for name, kind in EVENTS.items() if issubclass(kind, Event)}
+#: Who did what, and from where, is not for everybody who may look.
+KINDS = {name: kind for name, kind in EVENTS.items() if issubclass(kind, Event) and kind is not ActionAudited}
 _RANKS = {"info": 0, "warning": 1, "critical": 2}
 _MOST_TYPES = 40
 #: Ids, and texts that people read: nothing that a subscription is told apart by.

@@ -44,11 +44,18 @@ document.addEventListener("htmx:afterRequest", (event) => {
   const { successful, requestConfig, xhr } = event.detail;
   if (requestConfig.verb === "get") return;
   if (successful) {
-    say(event.detail.elt.dataset.done ?? "");
+    say(event.detail.elt.dataset.done ?? "", true);
     window.htmx.trigger(document.body, "changed");
   } else {
     say(problem(xhr));
   }
+});
+// An error that is a page of its own is shown as one; elsewhere what stood there stays.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { xhr, target } = event.detail;
+  if (xhr.status < 400 || target.id !== "main" || !xhr.getResponseHeader("Content-Type")?.startsWith("text/html")) return;
+  event.detail.shouldSwap = true;
+  event.detail.isError = false;
 });
 document.addEventListener("htmx:sendError", () => say("The service does not answer. Is it running? `tocsin doctor` says more."));
 
@@ -61,8 +68,12 @@ function problem(xhr) {
   }
 }
 
-export function say(text) {
+// Told at the bottom of the page: what went wrong until the next word, what went well for a while.
+let quiet = 0;
+export function say(text, passing = false) {
+  clearTimeout(quiet);
   document.getElementById("said").textContent = text;
+  if (passing) quiet = setTimeout(() => say(""), 6000);
 }
 
 // Alerts that change refresh what shows them, at most once a second.
@@ -76,7 +87,7 @@ function changed() {
 }
 
 document.addEventListener("htmx:afterSettle", (event) => {
-  if (event.detail.target.id === "main") mount();
+  if (event.target.id === "main") mount();
 });
 listen("alert", changed);
 mount();

@@ -4,6 +4,12 @@ const watched = new Map();
 let source = null;
 let address = "";
 let due = 0;
+let resting = false;
+let broken = false;
+// The service takes no more for one connection.
+const MOST_SERIES = 200;
+const AGAIN_MS = 3000;
+const REST_MS = 20000;
 
 // Call back with the data of every message of this name; returns a function that ends it.
 export function listen(name, handle) {
@@ -38,16 +44,29 @@ function connect() {
   const topics = [...handlers].filter(([, all]) => all.size).map(([name]) => name).sort();
   const query = new URLSearchParams();
   for (const topic of topics) query.append("topic", topic);
-  for (const series of [...watched.keys()].sort()) query.append("series", series);
-  const wanted = topics.length ? `/api/v1/live?${query}` : "";
+  for (const series of [...watched.keys()].sort().slice(0, MOST_SERIES)) query.append("series", series);
+  const wanted = topics.length && !resting ? `/api/v1/live?${query}` : "";
   if (wanted === address) return;
   address = wanted;
   source?.close();
   source = null;
   if (!wanted) return;
   source = new EventSource(wanted);
-  source.onopen = () => told("live");
-  source.onerror = () => told("connection lost: trying again");
+  source.onopen = () => {
+    told("live");
+    // What was missed meanwhile is loaded anew by whoever shows it.
+    if (broken) window.htmx.trigger(document.body, "changed");
+    broken = false;
+  };
+  source.onerror = () => {
+    told("connection lost: trying again");
+    broken = true;
+    // A browser tries again by itself only where the connection broke, not where it was refused.
+    if (source?.readyState !== EventSource.CLOSED) return;
+    address = "";
+    clearTimeout(due);
+    due = setTimeout(connect, AGAIN_MS);
+  };
   for (const topic of topics) {
     source.addEventListener(topic, (event) => {
       const data = JSON.parse(event.data);
@@ -55,6 +74,17 @@ function connect() {
     });
   }
 }
+
+// A browser has six connections for all its tabs: those that nobody looks at give theirs back.
+let unseen = 0;
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(unseen);
+  unseen = document.hidden ? setTimeout(() => { resting = broken = true; connect(); }, REST_MS) : 0;
+  if (!document.hidden && resting) {
+    resting = false;
+    connect();
+  }
+});
 
 function told(text) {
   document.getElementById("connection").textContent = text;

@@ -7,6 +7,7 @@ import pytest
 from bus import keys
 from bus.archive import Archive
 from bus.history import History
+from bus.memory import MemoryBus
 from bus.protocol import Bus, Commit, Place, Snapshot
 from bus.redis.bus import RedisBus
 from bus.redis.log import entry_id
@@ -39,6 +40,13 @@ async def test_an_emptied_stream_goes_on_where_it_was(bus: Bus) -> None:
     assert (await bus.ends([PLACE]), await bus.starts([PLACE])) == ({PLACE: 10}, {PLACE: 11})
     assert await bus.append(PLACE, [frame(11)]) == 11
     assert (await bus.starts([PLACE]), await everything(bus)) == ({PLACE: 11}, [11])
+
+
+async def test_what_takes_memory_is_weighed_where_the_server_can_tell(bus: Bus) -> None:
+    await fill(bus)
+    found = await bus.weights([PLACE, Place(STREAM, 1)])
+    assert found == {} or (found[PLACE] > 0 and found[Place(STREAM, 1)] == 0)
+    assert (found == {}) == isinstance(bus, MemoryBus)
 
 
 async def test_trimming_other_places_or_nothing_changes_nothing(bus: Bus) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import anyio
 import pytest
 
+from agents.health.processes import servers, supervises
 from console.checks import software
 from console.checks.finding import Finding, exit_code, fail, ok, skip, warn
-from console.checks.processes import servers, supervises
 from console.checks.redis import is_loopback, known_hole
 from console.checks.scene import Scene
 from console.doctor import _guarded

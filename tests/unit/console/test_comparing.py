@@ -12,6 +12,7 @@ from bus.protocol import Place
 from console.past.comparing import AGAIN, RECORDED, Comparison, Difference
 from console.past.results import Listing, show_differences
 from console.past.scope import Scope
+from console.past.telling import ToPeople
 from contracts.events import AnyEvent, DataQualityIncident, NotificationDue, ReadingsAccepted
 from contracts.instants import SECOND
 from tests.unit.replay.past import topology
@@ -75,7 +76,7 @@ def test_another_order_is_told() -> None:
     found.take(AGAIN, PLACE, "w", [incident(2), incident(1)])
     assert found.differences() == []
     assert found.shuffled
-    assert show_differences(found, as_json=True) == 1
+    assert show_differences(found, ToPeople(quiet=True), as_json=True) == 1
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -13,9 +13,10 @@ from bus.archive import Archive
 from bus.history import History
 from bus.memory import MemoryBus
 from bus.protocol import Place
+from console.curves.envelope import STEPS, Envelope
 from console.drifts import report_gathering
 from console.drifts.report_content import content
-from console.drifts.report_gathering import COLUMNS, Curve, Gathering
+from console.drifts.report_gathering import Gathering
 from console.drifts.report_page import page
 from console.past.scope import Scope
 from contracts.events import (
@@ -230,12 +231,12 @@ async def test_series_beyond_the_bound_are_counted(story: Story, monkeypatch: py
 
 
 def test_a_curve_keeps_every_extreme_in_bounded_memory() -> None:
-    curve, values = Curve(-(2**62), 2**62), np.sin(np.arange(50_000) / 900)
+    curve, values = Envelope(-(2**62), 2**62), np.sin(np.arange(50_000) / 900)
     values[31_111] = 9.0
     for cut in range(0, 50_000, 777):
         part = values[cut : cut + 777]
         curve.add(START + (cut + np.arange(len(part))) * MINUTE, part)
-    times, low, high = curve.points()
-    assert len(times) <= COLUMNS
+    times, low, high = curve.bands()
+    assert len(times) <= STEPS
     assert abs(times[int(high.argmax())] - START - 31_111 * MINUTE) <= curve.step
     assert (high.max(), low.min()) == (9.0, values.min())

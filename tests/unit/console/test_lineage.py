@@ -17,6 +17,7 @@ from console.lineage import walked
 from console.options import Choices, Loaded
 from console.past.record import Record
 from console.walks.graph import graph_back, graph_forth
+from console.walks.mermaid import mermaid
 from console.walks.shown import show_back, show_forth
 from contracts.errors import NotFound
 from contracts.events import AnomalyDetected, Event, Evidence, LineageRecorded, ModelPublished, ReadingsAccepted
@@ -104,6 +105,21 @@ async def test_what_is_not_known_of_an_alert_is_said(asked: Asked) -> None:
     assert set(found["missing"]) == {"bundle", "feature_set", "training", "environment", "mlflow_run_id"}
 
 
+async def test_a_finding_of_an_agent_without_a_model_says_so(asked: Asked) -> None:
+    """Nothing of it is late or lost: there is none."""
+    await put(asked.bus, alert(50, ""))
+    found = await asked.about(alert(50, "").id)
+    assert set(found["missing"]) == {"bundle", "training", "mlflow_run_id"}
+    assert found["missing"]["bundle"] == "no model was loaded: ewma is part of the agent"
+    assert "no model" in [line for box in graph_back(found).boxes for line in box.lines]
+
+
+async def test_a_bundle_that_was_asked_for_is_drawn_once(asked: Asked) -> None:
+    graph = graph_forth(await asked.about("b" * 64))
+    assert [box.lines[0] for box in graph.boxes] == [f"bundle {'b' * 16}", "2 findings", "pump-1/flow"]
+    assert [(start, end, label) for start, end, label in graph.arrows] == [(0, 1, "2"), (1, 2, "2")]
+
+
 async def test_an_alert_about_a_whole_asset_is_about_all_channels(asked: Asked) -> None:
     found = await asked.about(alert(40, "c" * 64, "").id)
     assert [row["position"] for row in found["readings"]] == [36, 37, 38, 39, 40]
@@ -186,7 +202,7 @@ async def test_people_and_charts_get_the_same(asked: Asked, made: Bundle, capsys
     said = capsys.readouterr().out
     for words in ("3 raw readings", "model other version 3", "MLflow run run-1", "3 findings", "pump-1/flow: 2"):
         assert words in said
-    for chart, words in ((graph_back(back), "run-1"), (graph_forth(forth), "pumps version 2")):
+    for chart, words in ((mermaid(graph_back(back)), "run-1"), (mermaid(graph_forth(forth)), "pumps version 2")):
         first, *lines = chart.splitlines()
         assert first == "flowchart LR"
         assert words in chart
@@ -196,7 +212,8 @@ async def test_people_and_charts_get_the_same(asked: Asked, made: Bundle, capsys
 def charted(name: str) -> Sequence[str]:
     of = {"kind": "series", "name": name, "bundles": [], "trained": [], "readings": [{}]}
     rows = [{"asset": name, "channel": "", "findings": 1, "first": "a", "last": "b"}]
-    return graph_forth({"of": of, "models": [], "findings": 1, "first": "a", "last": "b", "series": rows}).splitlines()
+    found = {"of": of, "models": [], "findings": 1, "first": "a", "last": "b", "series": rows}
+    return mermaid(graph_forth(found)).splitlines()
 
 
 @pytest.mark.parametrize("name", ['x"] --> n9["', "a|b", "<script>", "end", "`x`", "a]b", "100 %%"])

@@ -10,9 +10,9 @@ from rich.console import Console
 from agents.telemetry import Metrics, Reporter, families
 from agents.topology import Placed, Topology
 from bus.memory import MemoryBus
-from console.options import Choices
+from console.look import TOTAL, Look
 from console.standing import Observer
-from console.top import TOTAL, Look, _age, _short, _table
+from console.top import _age, _short, _table
 from contracts.events import ReadingsAcquired
 from tests.unit.runtime.counting import Counter, Shelf, feed, home, plant, process
 
@@ -37,7 +37,7 @@ class Scene:
 def scene(tmp_path: Path) -> Scene:
     bus = MemoryBus(2)
     topology = Topology((Placed("a", "shelf", Shelf()), Placed("c", "counter", Counter())))
-    return Scene(tmp_path, bus, Look(Choices(data_dir=tmp_path).load(), Observer(bus, topology)))
+    return Scene(tmp_path, bus, Look(tmp_path, Observer(bus, topology)))
 
 
 async def test_counts_of_all_processes_are_added(scene: Scene) -> None:

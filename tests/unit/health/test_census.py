@@ -77,3 +77,10 @@ def test_memory_is_bounded_by_the_days_that_are_kept() -> None:
     source = census.sources["push"]
     assert len(source.slots) <= 8 * DAY // SLOT + 1
     assert len(source.days) <= 10
+
+
+def test_a_simulated_plant_has_a_time_of_its_own() -> None:
+    """It began in January, and goes on; there is nothing that it should have given today."""
+    census = counted({"sim-plant": steady(NOW - 300 * DAY, NOW - 299 * DAY)})
+    assert census.gaps(LIMITS, ["sim-plant"], NOW).state == "ok"
+    assert census.gaps(LIMITS, ["sim-plant", "push"], NOW).state == "ok"

@@ -8,10 +8,11 @@ from agents.health.monitor import HealthMonitor
 from agents.parts import Context, Log
 from bus.memory import MemoryBus
 from bus.protocol import Commit, Place
-from contracts.events import Event, HealthChanged, ReadingsAccepted, ReadingsAcquired
+from contracts.events import DeadLettered, Event, HealthChanged, ReadingsAccepted, ReadingsAcquired
 from contracts.frames import encode
 from contracts.instants import DAY, SECOND
 from contracts.readings import Readings, Series
+from contracts.settings import load
 
 NOW = 20_000 * DAY
 TASK = "anomaly<readings.accepted"
@@ -81,3 +82,33 @@ async def test_a_store_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     chore = monitor(tmp_path)
     bus = MemoryBus(1)
     assert [await look(chore, bus, at) for at in (1, 2)] == [[], [("training-runs", "failed")]]
+
+
+async def test_what_is_looked_at_around_the_service_is_told_too(tmp_path: Path) -> None:
+    """A file that cannot be read any more, then a folder that others can read, then nothing."""
+    file, data_dir = tmp_path / "tocsin.yaml", tmp_path / "d"
+    data_dir.mkdir(mode=0o700)
+    file.write_text("bus: {partitions: 0}\n")
+    chore, bus = HealthMonitor(), MemoryBus(1)
+    chore.prepare(Context(agent="c", data_dir=data_dir, settings=lambda: load(file, {"data_dir": data_dir})[0]))
+    assert [await look(chore, bus, at) for at in (1, 2)] == [[], [("config", "failed")]]
+    file.write_text("archive: {enabled: true}\n")
+    data_dir.chmod(0o755)
+    assert [await look(chore, bus, at) for at in (3, 4)] == [[], [("config", "ok"), ("permissions", "warning")]]
+    data_dir.chmod(0o700)
+    assert [await look(chore, bus, at) for at in (5, 6, 7)] == [[], [("permissions", "ok")], []]
+
+
+async def test_work_that_is_not_done_is_told(tmp_path: Path) -> None:
+    """A task of the configuration that does not move, and a dead letter."""
+    bus = MemoryBus(1)
+    await commit(bus, "validation", "readings.accepted", ReadingsAccepted(readings(0, 1)))
+    chore = HealthMonitor()
+    chore.prepare(Context(agent="c", data_dir=tmp_path, tasks=(TASK,)))
+    assert [await look(chore, bus, at) for at in (0, 59)] == [[], []]
+    assert [await look(chore, bus, at) for at in (61, 62)] == [[], [("log.lag", "warning")]]
+    letter = DeadLettered.of(
+        cause="c", time=1, asset="a", agent="anomaly", origin="readings.accepted", position=1, reason="boom", frame={}
+    )
+    await bus.append(Place(letter.stream, 0), list(encode([letter], "anomaly")))
+    assert [await look(chore, bus, at) for at in (63, 64)] == [[], [("log.dead-letters", "warning")]]

@@ -6,7 +6,7 @@ from agents.telemetry import FAMILIES, Metrics, families
 from agents.telemetry.metrics import MOST_SERIES, OTHER, quantile
 
 #: Labels whose values come from the configuration or from the code, so that there are few.
-BOUNDED = {"task", "type", "reason", "operation", "sink", "outcome", "source", "runner"}
+BOUNDED = {"task", "type", "reason", "operation", "sink", "outcome", "source", "runner", "status"}
 
 
 def test_counters_add_and_gauges_take_the_last_value() -> None:

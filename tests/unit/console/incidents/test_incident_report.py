@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from bus.protocol import Place
-from console.incidents import gathering, traces
+from console.curves.trace import Trace
+from console.incidents import gathering
 from contracts.errors import NotFound
 from contracts.events import (
     NotificationDue,
@@ -136,14 +137,13 @@ async def test_a_curve_begins_and_ends_where_the_readings_do_and_keeps_the_extre
     assert len(curve["times"]) == 31
 
 
-def test_a_trace_of_very_many_readings_is_the_same_curve_within_its_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(traces, "_MOST", 500)
-    trace = traces.Trace((0, 1_000_000))
+def test_a_trace_of_very_many_readings_is_the_same_curve_within_its_steps() -> None:
+    trace = Trace((0, 1_000_000), most=500)
     for begin in range(0, 1_000_000, 10_000):
         at = np.arange(begin, begin + 10_000, 10)
         trace.add(at, np.sin(at / 1e5))
     assert trace._parts == []
-    times, low, high = trace.points()
+    times, low, high = trace.bands()
     assert len(times) == 600
     assert np.abs(low - np.sin(times / 1e5)).max() < 0.02
     assert (low <= high).all()

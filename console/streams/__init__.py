@@ -1,0 +1,1 @@
+"""What the service does with its log, gathered for whoever shows it."""

@@ -1,0 +1,1 @@
+"""What is going on with every series now: for the page, and for whoever asks over HTTP."""
