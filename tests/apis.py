@@ -13,7 +13,7 @@ import anyio
 from agents.parts import Program
 from agents.web.serving import Server, listening, server
 from bus.protocol import Bus, Place
-from console.api.api import Application
+from console.api.application import Application
 from contracts.events import AlertChanged, Event
 from contracts.frames import encode
 from contracts.settings import ApiSettings, ArchiveSettings, Settings

@@ -14,7 +14,7 @@ from bus.protocol import Place
 from console.access.caller import ROLES
 from console.access.sessions import COOKIE
 from console.access.tokens import Tokens, tokens_of
-from console.api.api import Application
+from console.api.application import Application
 from contracts.events import ActionAudited
 from contracts.frames import decode_all
 from contracts.identity import home_of

@@ -7,6 +7,7 @@ from bus.scan import read
 from contracts.events import ReadingsAccepted, ReadingsEvent
 from contracts.health import HealthSettings
 from contracts.instants import SECOND
+from contracts.settings import ARCHIVE
 
 from .finding import Health, ill, skipped, well
 
@@ -19,7 +20,7 @@ async def latency(log: Recorded, positions: Sequence[Mapping[str, str]], limits:
     ends = await log.ends([Place(stream, number) for number in range(len(positions))])
     behind: dict[str, float] = {}
     for place, end in ends.items():
-        tasks = {name: int(at or 0) for name, at in positions[place.partition].items() if name.endswith(f"<{stream}")}
+        tasks = {name: int(at or 0) for name, at in positions[place.partition].items() if _waited_for(name)}
         newest = await _time(log, place, end) if tasks and end else None
         for name, at in tasks.items():
             oldest = await _time(log, place, at + 1) if newest is not None and at < end else newest
@@ -36,6 +37,11 @@ async def latency(log: Recorded, positions: Sequence[Mapping[str, str]], limits:
         "The process that scores is down or overloaded, or it catches up after a pause",
         "See who is behind and who works on it: tocsin top",
     )
+
+
+def _waited_for(task: str) -> bool:
+    """Whether somebody waits for what a task makes of accepted readings; the archive takes its time on purpose."""
+    return task.endswith(f"<{ReadingsAccepted.stream}") and not task.startswith(f"{ARCHIVE}<")
 
 
 async def _time(log: Recorded, place: Place, ordinal: int) -> int | None:

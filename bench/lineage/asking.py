@@ -144,7 +144,7 @@ async def over_http(loaded: Loaded, host: Any, wanted: dict[str, str]) -> dict[s
     """Milliseconds per answer of the HTTP interface, as JSON and as a page."""
     import httpx
 
-    from console.api.api import Application
+    from console.api.application import Application
 
     bus = await open_bus(loaded.settings, host.url, store_file=host.store_file)
     found = {}

@@ -11,7 +11,7 @@ from agents.web.guard import turn_away
 from agents.web.refusal import Refused, refusal
 from contracts.errors import Unavailable
 
-from ..api.operations import Operation
+from ..api.operations.operation import Operation
 from .access import Access
 
 API = "/api/"

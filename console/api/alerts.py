@@ -13,7 +13,6 @@ from agents.notification.alerts.alert import RANK, Alert
 from agents.notification.routing.matching import parse_all
 from agents.notification.routing.routing import Routing
 from agents.web.body import Body
-from agents.web.refusal import Refused
 from bus.history import History
 from contracts.errors import NotFound
 from contracts.instants import SECOND, from_iso
@@ -25,21 +24,21 @@ from ..alerting import recalled
 from ..alerting.inbox import ORDERS, STATES, Inbox, Wanted
 from ..alerting.story import story
 from ..routes import tried
-from .alertmessages import (
+from .answering import answer, answering, by_of, parsed
+from .messages.alerts import (
     Acknowledged,
     AlertRow,
     AlertRows,
     AlertStory,
-    Done,
     Labelled,
-    Noted,
     SilenceRow,
     SilenceRows,
     Silencing,
     Tried,
     Trying,
-)  # fmt: skip
-from .answering import answer, answering, by_of, parsed
+)
+from .messages.message import Done, Noted
+from .query import bad, number, words
 
 _PAGE, _MOST_PAGE = 100, 1_000
 _LONGEST = 200
@@ -74,7 +73,7 @@ class AlertsApi:
     async def listed(self, request: Request) -> Response:
         """Those that fit, the latest first."""
         query = request.query_params
-        most = _number(query.get("limit", str(_PAGE)))
+        most = number(query, "limit", _PAGE, least=1, most=_MOST_PAGE)
         found = await self._inbox.find(wanted(query))
         page, after = found.page(most, query.get("after"))
         rows = [AlertRow(**acting.row(alert)) for alert in page]
@@ -127,7 +126,7 @@ class AlertsApi:
         """Nobody is told of what matches, for a time."""
         said = parsed(Silencing, await self._body.read(request))
         if (said.ends is None) == (said.for_s is None):
-            raise Refused(422, "give either ends or for_s", "see /api/v1/openapi.json", "bad request")
+            raise bad("give either ends or for_s")
         await self._inbox.state()
         starts = from_iso(said.starts) if said.starts else Clock.wall_ns()
         ends = from_iso(said.ends) if said.ends else starts + int((said.for_s or 0) * SECOND)
@@ -164,16 +163,9 @@ class AlertsApi:
 
 def wanted(query: QueryParams) -> Wanted:
     """What a query asks for. Raises Refused, and ValueError for matchers that are none."""
-    states = frozenset(word for text in query.getlist("state") for word in text.split(",") if word)
+    states = words(query, "state")
     least, order, text = RANK.get(query.get("severity", "info")), query.get("order", "latest"), query.get("text", "")
     known = next((each for each in ORDERS if each == order), None)
     if least is None or known is None or states - set(STATES) or len(text) > _LONGEST:
-        what = "no such state, severity or order, or a text that is too long"
-        raise Refused(422, what, "see /api/v1/openapi.json", "bad request")
+        raise bad("no such state, severity or order, or a text that is too long")
     return Wanted(states, least, parse_all(query.getlist("match")), text, known)
-
-
-def _number(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or len(text) > 6 or not 1 <= int(text) <= _MOST_PAGE:
-        raise Refused(422, f"limit is a number from 1 to {_MOST_PAGE:,}", "see /api/v1/openapi.json", "bad request")
-    return int(text)

@@ -15,11 +15,11 @@ from contracts.strictjson import loads
 
 from ..access.caller import CALLER
 from ..acting.subscribers import Impossible
-from .alertmessages import Noted
+from .messages.message import Noted
+from .query import SEE, bad
 
 M = TypeVar("M", bound=BaseModel)
 Handler = Callable[[Request], Awaitable[Response]]
-_SEE = "see /api/v1/openapi.json"
 
 
 def parsed(kind: type[M], body: bytes) -> M:
@@ -33,7 +33,7 @@ def parsed(kind: type[M], body: bytes) -> M:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the request"
         said = first["msg"].removeprefix("Value error, ")
-        raise Refused(422, f"{where[:200]}: {said}", _SEE, "bad request") from error
+        raise bad(f"{where[:200]}: {said}") from error
     except ValueError as error:
         raise Refused(400, f"the body is not JSON: {str(error)[:200]}", "send JSON in UTF-8", "bad request") from error
 
@@ -86,7 +86,7 @@ def refused_as(error: Exception) -> Refused | None:
         case Refused():
             return error
         case NotFound():
-            return Refused(404, str(error.args[0])[:500], error.mend or _SEE, "not found")
+            return Refused(404, str(error.args[0])[:500], error.mend or SEE, "not found")
         case Unavailable():
             return down(error)
         case ConfigError():
@@ -94,5 +94,5 @@ def refused_as(error: Exception) -> Refused | None:
         case BundleRefused() | UnreadableEvent():
             return Refused(409, str(error.args[0])[:500], error.mend or "see its cause", error.kind or "unreadable")
         case Impossible() | ValueError():
-            return Refused(422, str(error)[:500], _SEE, "bad request")
+            return bad(str(error)[:500])
     return None

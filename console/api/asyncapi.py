@@ -9,7 +9,7 @@ from bus import keys
 from contracts.events import Event
 from contracts.settings import ApiSettings
 
-from .operations import streamed
+from .streaming.wish import KINDS
 
 Schema = dict[str, Any]
 
@@ -24,7 +24,7 @@ _NOTICES = {
 
 def asyncapi(api: ApiSettings) -> Schema:
     """The document of an interface with these settings."""
-    kinds = streamed()
+    kinds = dict(sorted(KINDS.items()))
     messages = {f"sse.{name}": _streamed(name, kind) for name, kind in kinds.items()}
     messages |= {f"sse.{name}": _noticed(name, text) for name, text in _NOTICES.items()}
     messages |= {"webhook": _webhook(), "stream": _entry()}

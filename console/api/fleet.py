@@ -11,12 +11,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from agents.clock import Clock
-from agents.web.refusal import HEADERS, Refused
+from agents.web.refusal import HEADERS
 
 from ..watching.fleet import STATES, Fleet
 from ..watching.telling import SEVERITIES, Wanted, columns_of
 from ..watching.watch import Watch
 from .answering import answering
+from .query import bad, number, words
 
 _PAGE, MOST_PAGE = 1_000, 20_000
 _MOST_TEXT = 200
@@ -38,7 +39,7 @@ class FleetApi:
     async def listed(self, request: Request) -> Response:
         """The series that fit, as columns; 304 where nothing changed since the caller's ETag."""
         query = request.query_params
-        wanted, most = _wanted(request), _limit(query.get("limit", str(_PAGE)))
+        wanted, most = _wanted(request), number(query, "limit", _PAGE, least=1, most=MOST_PAGE)
         fleet = await self._watch.fleet()
         begin = _begin(query["after"], self._watch.epoch) if "after" in query else 0
         mark = self._mark(fleet, request)
@@ -77,30 +78,20 @@ def _encoded(body: dict[str, Any], packed: bool) -> tuple[bytes, bool]:
 def _wanted(request: Request) -> Wanted:
     query = request.query_params
     if unknown := sorted(set(query) - _PARAMETERS):
-        raise _bad(f"there is no parameter {unknown[0][:40]!r}")
-    states = frozenset(word for text in query.getlist("state") for word in text.split(",") if word)
+        raise bad(f"there is no parameter {unknown[0][:40]!r}")
+    states = words(query, "state")
     if states - set(STATES):
-        raise _bad(f"state is one of {', '.join(STATES)}")
+        raise bad(f"state is one of {', '.join(STATES)}")
     severity, text = query.get("severity", ""), query.get("match", "")
     if severity and severity not in SEVERITIES:
-        raise _bad(f"severity is one of {', '.join(SEVERITIES)}")
+        raise bad(f"severity is one of {', '.join(SEVERITIES)}")
     if len(text) > _MOST_TEXT:
-        raise _bad(f"match has at most {_MOST_TEXT} characters")
+        raise bad(f"match has at most {_MOST_TEXT} characters")
     return Wanted(states, severity, text)
-
-
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()) or len(text) > 6 or not 1 <= int(text) <= MOST_PAGE:
-        raise _bad(f"limit is a number from 1 to {MOST_PAGE:,}")
-    return int(text)
 
 
 def _begin(after: str, epoch: str) -> int:
     of, _, number = after.rpartition("-")
     if of != epoch or not (number.isascii() and number.isdecimal()) or len(number) > 9:
-        raise _bad("`after` is the `next` of a page; it means nothing after a new start: begin without it")
+        raise bad("`after` is the `next` of a page; it means nothing after a new start: begin without it")
     return int(number)
-
-
-def _bad(what: str) -> Refused:
-    return Refused(422, what, "see /api/v1/openapi.json", "bad request")

@@ -7,9 +7,9 @@ from starlette.routing import Route
 from agents.web.body import Body
 
 from ..checkup import Checkup
-from .alertmessages import Noted
 from .answering import answer, answering, parsed
-from .healthmessages import FindingRow, HealthNow
+from .messages.health import FindingRow, HealthNow
+from .messages.message import Noted
 
 
 class HealthApi:

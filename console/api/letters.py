@@ -6,18 +6,18 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from agents.web.body import Body
-from agents.web.refusal import Refused
 
 from ..acting.letters import Letters, redrive, redriven, tasks_of
 from ..configured import Configured
-from .alertmessages import Noted
 from .answering import answer, answering, by_of, parsed
-from .streamsmessages import LetterContent, LetterRow, LetterRows, Redriving, Redrove
+from .messages.letters import LetterContent, LetterRow, LetterRows, Redriving, Redrove
+from .messages.message import Noted
+from .query import number
 
 _PAGE, _MOST_PAGE = 100, 500
 #: Letters that one request redrives: each is a commit.
 _MOST = 1_000
-_DIGITS = 9
+_MOST_LETTERS = 999_999_999
 
 
 class LettersApi:
@@ -40,8 +40,8 @@ class LettersApi:
     async def listed(self, request: Request) -> Response:
         """Those that are open, the oldest first."""
         query = request.query_params
-        most = _number("limit", query.get("limit", str(_PAGE)), 1, _MOST_PAGE)
-        after = _number("after", query.get("after", "0"), 0, 10**_DIGITS - 1)
+        most = number(query, "limit", _PAGE, least=1, most=_MOST_PAGE)
+        after = number(query, "after", 0, most=_MOST_LETTERS)
         found = await self._letters.open(query.get("task", ""))
         rows = await self._letters.rows(found[after : after + most])
         end = after + most if len(found) > after + most else 0
@@ -82,9 +82,3 @@ def _id(request: Request) -> str:
 
 def _note(request: Request) -> str:
     return parsed(Noted, to_json({"note": request.query_params.get("note", "")})).note
-
-
-def _number(name: str, text: str, least: int, most: int) -> int:
-    if not text.isascii() or not text.isdecimal() or len(text) > _DIGITS or not least <= int(text) <= most:
-        raise Refused(422, f"{name} is a number from {least} to {most:,}", "see /api/v1/openapi.json", "bad request")
-    return int(text)

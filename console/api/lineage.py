@@ -13,7 +13,8 @@ from contracts.instants import EARLIEST, LATEST, from_iso
 from ..walks.asking import Lineage
 from ..walks.walking import NAMED, Question
 from .answering import answer, answering
-from .lineagemessages import Explained, LineageFound, Touched
+from .messages.lineage import Explained, LineageFound, Touched
+from .query import number
 
 _NAMED, _READINGS, _MOST_READINGS = 100, 200, 10_000
 
@@ -43,8 +44,8 @@ def asked(what: str, query: QueryParams) -> Question:
         what,
         _instant(query, "from", EARLIEST),
         _instant(query, "to", LATEST),
-        _number(query, "most", _NAMED, NAMED),
-        _number(query, "readings", _READINGS, _MOST_READINGS),
+        number(query, "most", _NAMED, most=NAMED),
+        number(query, "readings", _READINGS, most=_MOST_READINGS),
     )
 
 
@@ -54,10 +55,3 @@ def _instant(query: QueryParams, name: str, usual: int) -> int:
         return min(max(from_iso(text), EARLIEST), LATEST) if text else usual
     except ValueError as error:
         raise Refused(422, f"{name}: {error}"[:300], "give times as 2026-11-21T03:00:00Z", "bad request") from error
-
-
-def _number(query: QueryParams, name: str, usual: int, most: int) -> int:
-    text = query.get(name, str(usual))
-    if not text.isascii() or not text.isdecimal() or len(text) > 6 or int(text) > most:
-        raise Refused(422, f"{name} is a number from 0 to {most:,}", "see /api/v1/openapi.json", "bad request")
-    return int(text)

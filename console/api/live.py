@@ -22,6 +22,7 @@ from contracts.identity import NAME_LENGTH
 from ..watching.viewer import Interest, Topic, Viewer
 from ..watching.watch import Watch
 from .answering import refused_as
+from .query import bad
 from .streaming.sse import STREAM_HEADERS, full, gone
 from .streaming.subscription import BEAT_S, STUCK_S
 
@@ -129,17 +130,13 @@ def interested(said: Mapping[str, Sequence[str]]) -> Interest:
     """What the parameters of a request ask for. Raises Refused."""
     unknown = sorted(set(said) - {"topic", "series"})
     if unknown:
-        raise _bad(f"there is no parameter {unknown[0][:40]!r}")
+        raise bad(f"there is no parameter {unknown[0][:40]!r}")
     topics, series = said.get("topic", ()), tuple(dict.fromkeys(said.get("series", ())))
     wanted = frozenset(topic for topic in TOPICS if topic in topics)
     if not topics or len(wanted) < len(set(topics)):
-        raise _bad(f"topic is one or more of {', '.join(TOPICS)}")
+        raise bad(f"topic is one or more of {', '.join(TOPICS)}")
     if len(series) > MOST_SERIES:
-        raise _bad(f"more than {MOST_SERIES} series")
+        raise bad(f"more than {MOST_SERIES} series")
     if any("/" not in name or len(name) > 2 * NAME_LENGTH + 1 for name in series):
-        raise _bad("a series is named asset/channel")
+        raise bad("a series is named asset/channel")
     return Interest(wanted, series)
-
-
-def _bad(what: str) -> Refused:
-    return Refused(422, what, "see /api/v1/openapi.json", "bad request")

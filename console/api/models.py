@@ -17,9 +17,9 @@ from ..acting import rollouts as acting
 from ..acting.actor import Actor
 from ..deployed.deployed import Deployed
 from ..errand import Errand
-from .alertmessages import Done, Noted
 from .answering import answer, answering, parsed
-from .modelsmessages import ModelsNow, ModelVersions, Moved, Promoting, RollingBack, Rollouts, Starting
+from .messages.message import Done, Noted
+from .messages.models import ModelsNow, ModelVersions, Moved, Promoting, RollingBack, Rollouts, Starting
 
 
 class ModelsApi:

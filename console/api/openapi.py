@@ -8,8 +8,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from ..access.sessions import COOKIE
-from .messages import Problem
-from .operations import OPERATIONS, Answer, Operation
+from .messages.message import Problem
+from .operations import OPERATIONS
+from .operations.operation import Answer, Operation
 
 _WHY = {
     "400": "The body is not JSON, or not whole; or the position is none.",

@@ -19,7 +19,7 @@ from models.cache import BundleCache
 
 from ..catalog import Catalog, Model, Unknown
 from .answering import answer, down, parsed
-from .messages import BatchRequest, Known, Models, Prediction, Predictions, PredictRequest, Used, Wanted
+from .messages.predict import BatchRequest, Known, Models, Prediction, Predictions, PredictRequest, Used, Wanted
 
 if TYPE_CHECKING:
     from models.prediction import Predictor, Scored

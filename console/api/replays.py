@@ -21,10 +21,11 @@ from ..replaying.differences import page
 from ..replaying.replays import Full, Over, Replays
 from ..replaying.verdict import FATES
 from .answering import answer, answering, parsed
-from .replaymessages import DifferenceRow, DifferenceRows, ReplayChoices, Replaying, ReplayRow, ReplayRows
+from .messages.replays import DifferenceRow, DifferenceRows, ReplayChoices, Replaying, ReplayRow, ReplayRows
+from .query import bad, number
 
 _PAGE, _MOST_PAGE = 100, 1_000
-_SEE = "see /api/v1/openapi.json"
+_MOST_BYTES = 10**15 - 1
 
 
 class ReplaysApi:
@@ -82,8 +83,8 @@ class ReplaysApi:
             raise NotFound(f"it has no differences: it is {run.state}", mend="wait until it is done")
         fate = query.get("difference", "")
         if fate and fate not in FATES.values():
-            raise Refused(422, f"difference is one of {', '.join(FATES.values())}", _SEE, "bad request")
-        after, most = _number(query.get("after", ""), 0, 10**15), _number(query.get("limit", ""), _PAGE, _MOST_PAGE)
+            raise bad(f"difference is one of {', '.join(FATES.values())}")
+        after, most = number(query, "after", 0, most=_MOST_BYTES), number(query, "limit", _PAGE, most=_MOST_PAGE)
         look = partial(page, run.differences, after, most, fate, query.get("type", ""), query.get("series", ""))
         rows, following = await to_thread.run_sync(look)
         return answer(DifferenceRows(differences=[DifferenceRow(**row) for row in rows], next=following))
@@ -119,11 +120,3 @@ class ReplaysApi:
 
 def _row(row: dict[str, Any]) -> ReplayRow:
     return ReplayRow.model_validate(row)
-
-
-def _number(text: str, default: int, most: int) -> int:
-    if not text:
-        return default
-    if not (text.isascii() and text.isdecimal()) or len(text) > 15 or not 0 <= int(text) <= most:
-        raise Refused(422, f"a number up to {most:,} is wanted, not {text[:40]!r}", _SEE, "bad request")
-    return int(text)

@@ -3,7 +3,6 @@
 import math
 from typing import Any
 
-from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -17,10 +16,11 @@ from ..curves.marks import Mark
 from ..curves.scanning import Left
 from ..curves.series import Curve, Curves, Found
 from .answering import answer, answering
-from .seriesmessages import SeriesMessage
+from .messages.series import SeriesMessage
+from .query import number
 
 _MS = 1_000_000
-_DIGITS = 10
+_MOST = 10**10 - 1
 
 
 class SeriesApi:
@@ -43,7 +43,7 @@ class SeriesApi:
 
 
 def asked_of(request: Request) -> Asked:
-    """What a request asks for. Raises ValueError, and NotFound where it names no series."""
+    """What a request asks for. Raises ValueError, Refused, and NotFound where it names no series."""
     query = request.query_params
     begin = query.get("from", "")
     if begin and "last" in query:
@@ -53,16 +53,10 @@ def asked_of(request: Request) -> Asked:
     return Asked(
         request.path_params["asset"], request.path_params["channel"],
         since=None if begin == BEGIN else instant(begin), until=instant(query.get("to", "")), begin=begin == BEGIN,
-        length=_number(query, "last", USUAL // SECOND) * SECOND, points=_number(query, "points", POINTS),
+        length=number(query, "last", USUAL // SECOND, most=_MOST) * SECOND,
+        points=number(query, "points", POINTS, most=_MOST),
         method=query.get("method", "min-max"), score=query.get("score") == "1",
     )  # fmt: skip
-
-
-def _number(query: QueryParams, name: str, usual: int) -> int:
-    text = query.get(name, str(usual))
-    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
-        raise ValueError(f"{name}: not a number, or too large")
-    return int(text)
 
 
 def row(found: Found) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from contracts.instants import SECOND, iso
 from ..access.access import Access, Identity
 from ..access.gate import SIGN_IN
 from ..access.sessions import COOKIE
-from .accessmessages import Signed, SigningIn
 from .answering import answer, answering, parsed
+from .messages.session import Signed, SigningIn
 
 
 class SessionApi:

@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from ..streams.streams import Streams
 from .answering import answer, answering
-from .streamsmessages import StreamsNow
+from .messages.streams import StreamsNow
 
 
 class StreamsApi:

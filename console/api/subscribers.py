@@ -16,18 +16,17 @@ from contracts.rows import event_row
 from ..acting import subscribers as acting
 from ..acting.actor import Actor
 from ..acting.deliveries import tries
-from .alertmessages import (
+from .answering import answer, answering, by_of, parsed
+from .messages.message import Done, Noted
+from .messages.subscribers import (
     Deliveries,
-    Done,
-    Noted,
     Redelivered,
     Redelivering,
     Specified,
     SubscriberRow,
     SubscriberRows,
     Subscribing,
-)  # fmt: skip
-from .answering import answer, answering, by_of, parsed
+)
 
 #: Shown at most, and looked through for them in each partition.
 _MOST, _SOUGHT = 100, 20_000

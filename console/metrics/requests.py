@@ -10,7 +10,7 @@ from agents.clock import Clock
 from agents.telemetry import families
 from agents.telemetry.metrics import Metrics
 
-from ..api.operation import Operation
+from ..api.operations.operation import Operation
 
 #: What is no operation of the interface.
 PAGE, ASSET, OTHER = "page", "asset", "other"

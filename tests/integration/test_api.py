@@ -16,7 +16,7 @@ from agents.web.serving import listening, server
 from bus.protocol import Place
 from bus.redis.bus import RedisBus
 from bus.redis.connecting import connect
-from console.api.api import Application
+from console.api.application import Application
 from contracts.events import Event, ModelPromoted, ModelPublished
 from contracts.frames import encode
 from contracts.settings import ApiSettings, Settings

@@ -13,7 +13,7 @@ import numpy as np
 from agents.notification.alerts import Alerts
 from agents.parts import Context
 from bus.protocol import Bus, Place
-from console.api.api import Application
+from console.api.application import Application
 from contracts.alerting import AlertingSettings
 from contracts.events import (
     AnomalyDetected,

@@ -9,7 +9,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from agents.clock import Clock
 from agents.telemetry.metrics import Metrics
-from console.api.operation import Operation
+from console.api.operations.operation import Operation
 from console.metrics.requests import Counted
 
 OPERATIONS = (

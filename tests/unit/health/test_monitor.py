@@ -62,8 +62,9 @@ async def test_tells_what_is_wrong_when_two_looks_see_it_and_what_is_mended(tmp_
 
 
 async def test_scoring_that_stands_still_is_told(tmp_path: Path) -> None:
-    """By the readings' own time: ninety seconds are too many."""
+    """By the readings' own time: ninety seconds are too many. The archive is behind on purpose."""
     bus = MemoryBus(1)
+    await bus.commit(Commit(0, "archive<readings.accepted", 1, "", "1"))
     await commit(bus, "validation", "readings.accepted", ReadingsAccepted(readings(0, 30)))
     await bus.commit(Commit(0, TASK, 1, "", "1"))
     chore = monitor(tmp_path)

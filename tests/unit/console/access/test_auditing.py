@@ -14,8 +14,8 @@ from agents.web.refusal import Refused
 from bus.memory import MemoryBus
 from bus.protocol import Place
 from console.access.caller import CALLER, Caller
-from console.api.alertmessages import Noted
 from console.api.answering import parsed
+from console.api.messages.message import Noted
 from contracts.errors import Unavailable
 from contracts.events import ActionAudited
 from tests.callers import House, house

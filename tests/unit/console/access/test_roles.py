@@ -11,8 +11,9 @@ from starlette.routing import Route, WebSocketRoute
 
 from console.access.admission import API, plain
 from console.access.caller import ROLES
-from console.api.api import Application
-from console.api.operations import OPERATIONS, Operation
+from console.api.application import Application
+from console.api.operations import OPERATIONS
+from console.api.operations.operation import Operation
 from tests.callers import CALLERS, House, house
 
 #: Changes that only an admin may make: which model serves, and everything below these paths.

@@ -27,9 +27,10 @@ from schemathesis.specs.openapi.checks import (
 from agents.parts import Program
 from agents.web.serving import listening, server
 from bus.memory import MemoryBus
-from console.api.api import Application
+from console.api.application import Application
 from console.api.openapi import openapi
-from console.api.operations import OPERATIONS, Operation
+from console.api.operations import OPERATIONS
+from console.api.operations.operation import Operation
 from contracts.settings import ApiSettings
 from tests.unit.console.api.test_alerting import firing, settings_of, signalled
 

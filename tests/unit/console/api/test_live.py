@@ -10,8 +10,8 @@ import pytest
 
 from bus.memory import MemoryBus
 from bus.protocol import Place
-from console.api.fleetmessages import FleetColumns
 from console.api.live import MOST_SERIES
+from console.api.messages.fleet import FleetColumns
 from contracts.events import ModelServed
 from contracts.frames import encode
 from contracts.identity import partition_of

@@ -7,7 +7,7 @@ from starlette.routing import Route
 
 from bus.memory import MemoryBus
 from console.access.admission import plain
-from console.api.api import Application
+from console.api.application import Application
 from console.api.asyncapi import asyncapi
 from console.api.openapi import openapi
 from contracts.events import AlertChanged

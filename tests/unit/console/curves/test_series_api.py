@@ -10,7 +10,7 @@ import numpy as np
 
 from bus.memory import MemoryBus
 from bus.protocol import Place
-from console.api.seriesmessages import SeriesMessage
+from console.api.messages.series import SeriesMessage
 from contracts.events import ReadingsAccepted
 from contracts.frames import encode
 from contracts.identity import partition_of
