@@ -30,6 +30,8 @@ from contracts.frames import encode
 from contracts.identity import home_of
 from contracts.settings import Settings
 
+from .listening import wait_for
+
 _LAST = re.compile(rb'"last":(\d+)')
 _ID = re.compile(rb'"id":"([0-9a-f]{32})"')
 _SSE_ID = re.compile(rb"^id: (\S+)$", re.MULTILINE)
@@ -237,16 +239,6 @@ def main() -> None:
 async def opened(folder: str, url: str) -> None:
     """The log is made before somebody serves it."""
     await (await open_bus(Settings(data_dir=Path(folder)), url)).close()
-
-
-def wait_for(port: int) -> None:
-    for _ in range(600):
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise SystemExit("tocsin api does not listen")
 
 
 if __name__ == "__main__":

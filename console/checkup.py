@@ -1,6 +1,7 @@
 """The doctor's findings for a page: looked for in the background while somebody asks, once a minute at most."""
 
 import asyncio
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,7 +69,8 @@ class Checkup:
         if self.errand is None or self._under_way is not None:
             return
         if self.clock.monotonic_s() - self._ended_s >= old_s:
-            self._under_way = asyncio.get_running_loop().create_task(self._look(self.errand))
+            # What it logs is not of the request that it begins in.
+            self._under_way = asyncio.get_running_loop().create_task(self._look(self.errand), context=Context())
 
     async def _look(self, errand: Errand) -> None:
         try:

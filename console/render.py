@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from contracts.identity import series_name
 from contracts.instants import iso
 
 from .output import still
@@ -29,7 +30,7 @@ _ALERTS = {"critical": "bold red", "warning": "yellow"}
 
 def line(row: dict[str, Any]) -> str:
     """One row of the log as one line: when, what, where, why; whatever names are in it, it stays one."""
-    where = f"{row['asset']}/{row['channel']}" if row["channel"] else row["asset"]
+    where = series_name(row["asset"], row["channel"])
     return still(f"{row['time']:<30} {row['type']:<20} {where:<44} {_what(row)}")
 
 

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
+from anyio import to_thread
 
 from agents.clock import Clock
 from agents.notification.routing.matching import parse_all
 from agents.notification.routing.routing import Routing
 from agents.notification.routing.tree import Node
-from contracts.errors import ConfigError
+from contracts.errors import ConfigError, NotFound
 from contracts.instants import SECOND, from_iso, iso
+from contracts.settings import Settings
 
 from .options import Loaded, common, json_option
 from .output import document, line
@@ -84,6 +86,18 @@ def _instant(text: str | None) -> int:
         return from_iso(text)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--at") from error
+
+
+async def tried_of(settings: Settings, labels: dict[str, str], at: str = "") -> dict[str, Any]:
+    """As ``tried``, by the routes of these settings and at an ISO instant, or now.
+
+    Raises NotFound where there are no routes, ConfigError for wrong ones, and ValueError for what is no instant.
+    """
+    now = from_iso(at) if at else Clock.wall_ns()
+    routing = await to_thread.run_sync(Routing.of, settings.alerting, settings.data_dir)
+    if routing is None:
+        raise NotFound("there are no routes", mend="Set alerting.route")
+    return tried(routing, labels, now)
 
 
 def tried(routing: Routing, labels: dict[str, str], now: int) -> dict[str, Any]:

@@ -19,6 +19,11 @@ def is_name(text: str) -> bool:
     return 0 < len(text) <= NAME_LENGTH and text.isprintable() and text.strip() == text and RESERVED.isdisjoint(text)
 
 
+def series_name(asset: str, channel: str) -> str:
+    """``asset/channel``; the asset alone where something is about all of it."""
+    return f"{asset}/{channel}" if channel else asset
+
+
 def digest(*parts: str | bytes) -> str:
     """BLAKE2b of length-prefixed parts, 32 hex digits: no two lists of parts collide by concatenation."""
     state = blake2b(digest_size=ID_BYTES)

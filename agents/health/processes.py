@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,17 +83,30 @@ def age_s(pid: int) -> float:
         return math.inf
 
 
+def runs(pid: int) -> bool:
+    """Whether any process has this number, and has not ended."""
+    return _status(PROC / str(pid))[1] is not None
+
+
+def unsupervised(found: Iterable[Process], folder: Path) -> list[Process]:
+    """Servers of a folder that were left behind: whoever supervises one holds the folder's lock."""
+    return [process for process in found if not supervises(process.parent, folder / "lock")]
+
+
+def orphaned(found: Iterable[Process]) -> list[Process]:
+    """Children that were left behind: whoever started them is gone."""
+    return [process for process in found if not is_tocsin(process.parent)]
+
+
 def orphans(data_dir: Path) -> Health:
     """Whether processes were left behind, or two servers write the same files. Blocks for milliseconds."""
     folder = data_dir.absolute() / "redis"
     running, ours = servers(folder), children(data_dir)
-    # Whoever supervises a server holds the lock; one that was left behind has another parent.
-    lost = [process for process in running if not supervises(process.parent, folder / "lock")]
+    lost, left = unsupervised(running, folder), orphaned(ours)
     if len(running) > 1:
         return _left(f"{len(running)} servers on {folder}", running, "They write one file: the log gets lost")
     if lost:
         return _left("a server that nobody supervises", lost, "Its Tocsin was killed before it could stop the server")
-    left = [process for process in ours if not is_tocsin(process.parent)]
     if left:
         cause = "Whoever started them is gone: nobody starts them again, and they may work with an old configuration"
         return _left(f"{len(left)} of our own processes that nobody supervises", left, cause)

@@ -1,6 +1,7 @@
 """Findings in words: what, where, when, how strong, why, and what to do next."""
 
 from contracts.events import AnomalyDetected, DataQualityIncident, DriftDetected
+from contracts.identity import series_name
 from contracts.instants import iso
 
 Opening = AnomalyDetected | DriftDetected | DataQualityIncident
@@ -9,7 +10,7 @@ _SUBJECT_LENGTH = 200
 
 def place(finding: Opening) -> str:
     """``pump-1/temperature``, or the asset alone."""
-    return f"{finding.asset}/{finding.channel}" if finding.channel else finding.asset
+    return series_name(finding.asset, finding.channel)
 
 
 def what(finding: Opening) -> str:

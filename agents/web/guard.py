@@ -1,8 +1,8 @@
 """Who may speak at all: checked before anything of a request is read."""
 
 import hmac
-from typing import Protocol
-from urllib.parse import urlsplit
+import re
+from typing import NamedTuple, Protocol
 
 from pydantic import SecretStr
 from starlette.requests import HTTPConnection, Request
@@ -26,6 +26,17 @@ class Guarded(Protocol):
     def max_body_bytes(self) -> int: ...
 
 
+#: What a Host header may be: a name or an address, and perhaps a port. Nothing else that a URL could have there.
+_NETLOC = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::([0-9]{1,5}))?", re.ASCII)
+
+
+class Address(NamedTuple):
+    """``host`` in small letters, without a dot at its end; ``port`` None: the usual one."""
+
+    host: str
+    port: int | None = None
+
+
 class Guard:
     """Turns away whoever may not speak.
 
@@ -35,7 +46,8 @@ class Guard:
 
     def __init__(self, app: ASGIApp, settings: Guarded, token: SecretStr | None = None) -> None:
         self._app = app
-        self._hosts = {"localhost", "127.0.0.1", "::1", settings.host.lower(), *map(str.lower, settings.allowed_hosts)}
+        self._allowed = frozenset(map(str.lower, settings.allowed_hosts))
+        self._hosts = {"localhost", "127.0.0.1", "::1", settings.host.lower(), *self._allowed}
         self._token = token
         self._drain_bytes = settings.max_body_bytes
 
@@ -48,12 +60,11 @@ class Guard:
             await turn_away(refused, scope, receive, send, self._drain_bytes)
 
     def _refused(self, request: HTTPConnection) -> Refused | None:
-        if host_of(f"//{request.headers.get('host', '')}") not in self._hosts:
+        here, origin = address(request.headers.get("host", "")), request.headers.get("origin")
+        if here is None or here.host not in self._hosts:
             return Refused(421, "this is not the host that was asked for", "add the name to allowed_hosts")
-        origin = request.headers.get("origin")
-        if origin is not None and host_of(origin) not in self._hosts:
+        if origin is not None and not self._own(origin, here):
             return Refused(403, "pages of other sites may not send requests", "add the site to allowed_hosts")
-        # Another port of the same host is another page, too, and browsers say so here alone.
         if request.headers.get("sec-fetch-site") in ("cross-site", "same-site") and not _link(request):
             return Refused(403, "pages of other sites may not send requests", "open the page itself")
         if self._token is None:
@@ -62,6 +73,18 @@ class Guard:
         if hmac.compare_digest(given, b"Bearer " + self._token.get_secret_value().encode()):
             return None
         return Refused(401, "the token is missing or wrong", "send the header Authorization: Bearer TOKEN")
+
+    def _own(self, origin: str, here: Address) -> bool:
+        """Whether a page is ours; another port of this host is another page.
+
+        Browsers send cookies to it all the same, and with WebSocket nothing but the Origin. A proxy may have an address
+        and a port of its own, whose name is allowed then.
+        """
+        scheme, _, rest = origin.partition("://")
+        page = address(rest) if scheme in ("http", "https") else None
+        if page is None or page == here:
+            return page is not None
+        return page.host in self._allowed and (page.host != here.host or None in (page.port, here.port))
 
 
 async def turn_away(refused: Refused, scope: Scope, receive: Receive, send: Send, drain_bytes: int) -> None:
@@ -80,9 +103,10 @@ def _link(request: HTTPConnection) -> bool:
     return navigates and request.scope.get("method") == "GET"
 
 
-def host_of(url: str) -> str:
-    """The host in a URL, without a dot at its end; empty where there is none."""
-    try:
-        return (urlsplit(url).hostname or "").rstrip(".")
-    except ValueError:
-        return ""
+def address(text: str) -> Address | None:
+    """What a Host header says; None where it says anything else."""
+    found = _NETLOC.fullmatch(text)
+    if found is None:
+        return None
+    host, port = found.groups()
+    return Address(host.strip("[]").rstrip(".").lower(), int(port) if port else None)

@@ -25,6 +25,8 @@ from contracts.identity import partition_of
 from contracts.readings import Readings, Series
 from contracts.settings import Settings
 
+from ..listening import wait_for
+
 ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -93,25 +95,14 @@ async def rigged() -> AsyncIterator[Rig]:
         with (Path(folder) / "api.log").open("wb") as log:
             process = subprocess.Popen(command, env=environment, stderr=log)  # noqa: ASYNC220 - it only starts it
         try:
-            _wait_for(port, process, Path(folder) / "api.log")
+            said = Path(folder) / "api.log"
+            wait_for(port, lambda: "" if process.poll() is None else said.read_text()[-2000:] or "it said nothing")
             yield Rig(bus, port, process.pid)
         finally:
             await bus.close()
             process.terminate()
             process.wait()
             server.stop()
-
-
-def _wait_for(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    for _ in range(600):
-        if process.poll() is not None:
-            raise SystemExit(f"tocsin api ended: {log.read_text()[-2000:]}")
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise SystemExit("tocsin api does not listen")
 
 
 @asynccontextmanager

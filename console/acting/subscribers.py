@@ -29,9 +29,12 @@ from contracts.subscribed import SubscriberState
 from contracts.subscribers import Subscriber, WebhookSubscriber, checked_name, subscriber
 
 from .actor import Actor
+from .deliveries import Try, tries
 
 #: Deliveries that are counted: of the latest so many in each partition.
 _LATEST = 100_000
+#: Events of each partition that are looked through for what was sent to one of them.
+_SOUGHT = 20_000
 _SENT = "delivery"
 
 
@@ -91,6 +94,10 @@ class Subscribed:
         async with self._looking:
             await self._known.refresh(self.history)
             return self._known
+
+    async def tries(self, name: str, most: int) -> list[Try]:
+        """The latest tries to deliver to one, newest first, as far as a look that somebody waits for goes back."""
+        return await tries(self.history, name, most, _SOUGHT)
 
     async def kept(self, name: str) -> list[dict[str, Any]]:
         """What could not be delivered to one, as plain data, oldest first; nothing where nothing delivers."""

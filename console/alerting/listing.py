@@ -9,6 +9,7 @@ from agents.notification.alerts.alert import RANK
 from agents.notification.routing.matching import matches, parse_all
 from bus.news import News
 from contracts.events import AlertLabelled, Severity
+from contracts.identity import series_name
 
 from ..acting import alerts as acting
 from ..options import Loaded, common, json_option
@@ -79,7 +80,7 @@ def _show(found: list[dict[str, Any]]) -> None:
     for heading in ("alert", "last", "severity", "state", "findings", "what", "owner", "verdict"):
         table.add_column(heading)
     for row in found:
-        series = f"{row['asset']}/{row['channel']}".rstrip("/")
+        series = series_name(row["asset"], row["channel"])
         cells = (
             row["id"][:12],
             row.get("last", row.get("time", ""))[:23],

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import anyio
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,11 +9,9 @@ from starlette.routing import Route
 
 from agents.clock import Clock
 from agents.notification.alerts.alert import RANK, Alert
-from agents.notification.routing.matching import parse_all
-from agents.notification.routing.routing import Routing
+from agents.notification.routing.matching import ASKED_WAYS, parse_all
 from agents.web.body import Body
 from bus.history import History
-from contracts.errors import NotFound
 from contracts.instants import SECOND, from_iso
 
 from ..acting import alerts as acting
@@ -23,7 +20,7 @@ from ..acting.actor import Actor
 from ..alerting import recalled
 from ..alerting.inbox import ORDERS, STATES, Inbox, Wanted
 from ..alerting.story import story
-from ..routes import tried
+from ..routes import tried_of
 from .answering import answer, answering, by_of, parsed
 from .messages.alerts import (
     Acknowledged,
@@ -143,11 +140,7 @@ class AlertsApi:
     async def tried(self, request: Request) -> Response:
         """Where an alert would go."""
         said = parsed(Trying, await self._body.read(request))
-        routing = await anyio.to_thread.run_sync(Routing.of, self._settings.alerting, self._settings.data_dir)
-        if routing is None:
-            raise NotFound("there are no routes", mend="Set alerting.route")
-        at = from_iso(said.at) if said.at else Clock.wall_ns()
-        return answer(Tried(**tried(routing, said.labels, at)))
+        return answer(Tried(**await tried_of(self._settings, said.labels, said.at or "")))
 
     # ---------------------------------------------------------------- in common
 
@@ -168,4 +161,5 @@ def wanted(query: QueryParams) -> Wanted:
     known = next((each for each in ORDERS if each == order), None)
     if least is None or known is None or states - set(STATES) or len(text) > _LONGEST:
         raise bad("no such state, severity or order, or a text that is too long")
-    return Wanted(states, least, parse_all(query.getlist("match")), text, known)
+    matchers = parse_all(query.getlist("match"), most_ways=ASKED_WAYS)
+    return Wanted(states, least, matchers, text, known)

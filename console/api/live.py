@@ -23,7 +23,7 @@ from ..watching.viewer import Interest, Topic, Viewer
 from ..watching.watch import Watch
 from .answering import refused_as
 from .query import bad
-from .streaming.sse import STREAM_HEADERS, full, gone
+from .streaming.sse import full, streamed
 from .streaming.subscription import BEAT_S, STUCK_S
 
 TOPICS: tuple[Topic, ...] = get_args(Topic)
@@ -57,15 +57,7 @@ class LiveSource:
             await refusal(refused)(scope, receive, send)
             return
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
-            if request.method == "HEAD":
-                await send({"type": "http.response.body"})
-                return
-            waiting = asyncio.create_task(gone(receive, connection.end))
-            try:
-                await connection.hand_on(send)
-            finally:
-                waiting.cancel()
+            await streamed(request, receive, send, connection.hand_on, connection.end)
         finally:
             self._watch.leave(connection)
 

@@ -17,7 +17,7 @@ from contracts.settings import Settings
 from ..catalog import Unknown
 from ..replaying.asked import Asked
 from ..replaying.choices import Choices
-from ..replaying.differences import page
+from ..replaying.differences import FARTHEST, page
 from ..replaying.replays import Full, Over, Replays
 from ..replaying.verdict import FATES
 from .answering import answer, answering, parsed
@@ -25,7 +25,6 @@ from .messages.replays import DifferenceRow, DifferenceRows, ReplayChoices, Repl
 from .query import bad, number
 
 _PAGE, _MOST_PAGE = 100, 1_000
-_MOST_BYTES = 10**15 - 1
 
 
 class ReplaysApi:
@@ -84,7 +83,7 @@ class ReplaysApi:
         fate = query.get("difference", "")
         if fate and fate not in FATES.values():
             raise bad(f"difference is one of {', '.join(FATES.values())}")
-        after, most = number(query, "after", 0, most=_MOST_BYTES), number(query, "limit", _PAGE, most=_MOST_PAGE)
+        after, most = number(query, "after", 0, most=FARTHEST), number(query, "limit", _PAGE, most=_MOST_PAGE)
         look = partial(page, run.differences, after, most, fate, query.get("type", ""), query.get("series", ""))
         rows, following = await to_thread.run_sync(look)
         return answer(DifferenceRows(differences=[DifferenceRow(**row) for row in rows], next=following))

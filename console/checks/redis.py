@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from bus import keys
 from bus.redis.connecting import connect
 from bus.redis.health import check_partitions
 from bus.redis.server import Servers
+from contracts.addresses import is_loopback
 from contracts.errors import StoreLost, TocsinError
 
 from .clock import kept
@@ -116,14 +116,6 @@ async def _elsewhere(probe: Probe, parts: SplitResult, here: str) -> Finding:
         "protected-mode is off: everybody who reaches this machine can read, change and delete the log",
         "Set requirepass, and TOCSIN_REDIS__PASSWORD_FILE here; or CONFIG SET bind 127.0.0.1; the same in redis.conf",
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host in a URL is this machine and cannot be reached from outside."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.rstrip(".").lower() == "localhost"
 
 
 async def role(probe: Probe) -> Finding:

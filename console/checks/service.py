@@ -32,7 +32,7 @@ def listening(scene: Scene) -> Finding:
             return fail(LISTENING, f"the service runs, and nothing answers at {api.host}:{api.port}", cause, mend)
         if status == 200 and not is_loopback(api.host):
             cause = "The service was started with another configuration, or a proxy in front of it adds the token"
-            mend = "Make a token (tocsin token add) and start the service again; or api.host: 127.0.0.1"
+            mend = "tocsin tokens create NAME --role admin, and start the service again; or api.host: 127.0.0.1"
             found = f"{api.host}:{api.port} answers everybody in the network without a token"
             return fail(LISTENING, found, cause, mend)
     if metrics.port is not None and not is_loopback(metrics.host):

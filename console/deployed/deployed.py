@@ -14,6 +14,7 @@ from bus.protocol import Place
 from bus.scan import scan
 from contracts.errors import NotFound
 from contracts.events import ModelRefused, ModelTrained, TrainingFailed, TrainingRequested
+from contracts.identity import series_name
 from contracts.instants import iso
 
 from ..catalog import MEND
@@ -208,7 +209,7 @@ def _drift(event: Drift) -> dict[str, Any]:
         "id": body["id"],
         "time": iso(body["time"]),
         "type": event.type_name(),
-        "series": f"{body['asset']}/{body['channel']}" if body["channel"] else body["asset"],
+        "series": series_name(body["asset"], body["channel"]),
         "kind": str(body.get("kind", "precision")),
         "detail": str(body.get("detail", "") or body.get("statistic", "")),
     }

@@ -15,7 +15,7 @@ from bus.scan import backwards
 from contracts.errors import ConfigError
 from contracts.events import DriftAcknowledged, DriftDetected
 from contracts.frames import encode
-from contracts.identity import is_name, partition_of
+from contracts.identity import is_name, partition_of, series_name
 
 from ..host import Host
 from ..options import Loaded, common
@@ -69,7 +69,7 @@ async def _ack(loaded: Loaded, asset: str, channel: str, action: str, agent: str
             await bus.append(Place(event.stream, partition), list(encode([event], "drift ack")))
         finally:
             await bus.close()
-    name = f"{asset}/{channel}" if channel else asset
+    name = series_name(asset, channel)
     say(f"{action}: {name}" + (f", about {finding}" if finding else ", though no drift of it stands in the log"))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from contracts.events import DataQualityIncident, DriftAcknowledged, DriftDetected, Event
+from contracts.identity import series_name
 from contracts.instants import EARLIEST, LATEST, iso
 from contracts.readings import verdict_word
 from contracts.rows import event_row
@@ -100,7 +101,7 @@ def _said(event: Event) -> dict[str, Any]:
     """One line of the timeline."""
     row = event_row(event)
     whole = isinstance(event, DriftDetected | DriftAcknowledged)
-    where = f"{event.asset}/{event.channel}" if event.channel else event.asset if whole else ""
+    where = series_name(event.asset, event.channel) if event.channel or whole else ""
     if isinstance(event, DriftDetected):
         what = f"{way(event.kind, event.direction)} by {event.effect:.3g} {event.unit}, since {iso(event.since)}"
         what += f"; {event.detail}" * bool(event.detail)

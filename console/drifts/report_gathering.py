@@ -27,6 +27,7 @@ from contracts.events import (
     ReadingsEvent,
     ReadingsRejected,
 )
+from contracts.identity import series_name
 from contracts.instants import EARLIEST
 from models.drift.words import F64, I64
 
@@ -162,7 +163,7 @@ class Gathering:
         async for event in self._events(Place(DriftDetected.stream, partition), replace(self.scope, since=EARLIEST)):
             if not isinstance(event, Event):
                 continue
-            name = f"{event.asset}/{event.channel}" if event.channel else event.asset
+            name = series_name(event.asset, event.channel)
             if isinstance(event, DriftReferenced) and event.first and not self._has_findings(name):
                 # References are mostly older than the range.
                 self.begins[name] = event.first

@@ -14,6 +14,7 @@ from contracts.events import (
     NotificationFailed,
     RolloutChanged,
 )
+from contracts.identity import series_name
 from contracts.instants import iso
 from contracts.readings import verdict_word
 
@@ -81,7 +82,7 @@ def _impact(subject: Subject, around: Around, lines: list[Row]) -> Row:
     return {
         "machine": subject.asset,
         "series": sorted({*around.accepted, *around.rejected}),
-        "series_with_anomalies": sorted({f"{e.asset}/{e.channel}".rstrip("/") for e in near}),
+        "series_with_anomalies": sorted({series_name(e.asset, e.channel) for e in near}),
         "machines_with_anomalies": sorted({event.asset for event in near}),
         "anomalies": len(near),
         "lasted_s": lasted,

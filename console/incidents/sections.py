@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from contracts.identity import series_name
+
 from ..render import span
 
 Content = dict[str, Any]
@@ -57,7 +59,7 @@ def _heading(text: str) -> Block:
 
 def _summary(content: Content) -> Iterator[Block]:
     about, looked = content["alert"], content["looked_at"]["event_time"]
-    where = f"{about['asset']}/{about['channel']}".rstrip("/")
+    where = series_name(about["asset"], about["channel"])
     yield _heading("Summary")
     ended = f"It ended {about['ended']}." if about["ended"] else "The log does not say that it is over."
     yield Block("text", (f"{about['severity']}, {about['kind']} of {where}, {about['state']}: {about['summary']}",))

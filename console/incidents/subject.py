@@ -8,7 +8,7 @@ from bus.protocol import Place, Recorded
 from bus.scan import backwards, scan
 from contracts.errors import NotFound
 from contracts.events import AlertChanged, AnomalyCleared, AnomalyDetected, DriftDetected, Finding
-from contracts.identity import home_of
+from contracts.identity import home_of, series_name
 from contracts.instants import DAY, SECOND
 
 from ..alerting.recalled import of_life
@@ -140,7 +140,7 @@ async def _of_finding(record: Record, place: Place, ordinal: int, finding: Anoma
     else:
         what, shares, score = f"drift: {finding.kind} {finding.direction}".removesuffix(" none"), {}, 0.0
     ended = await _cleared(record.history, place, ordinal, finding) if anomaly else None
-    where = f"{finding.asset}/{finding.channel}".rstrip("/")
+    where = series_name(finding.asset, finding.channel)
     return Subject(
         id=finding.id, asset=finding.asset, channel=finding.channel, kind="anomaly" if anomaly else "drift",
         severity=finding.severity, summary=f"{where}: {what}", detail=getattr(finding, "detail", ""),

@@ -16,6 +16,7 @@ from contracts.events import (
     NotificationFailed,
     SilenceSet,
 )
+from contracts.identity import series_name
 from contracts.instants import iso
 from contracts.rows import event_row
 
@@ -76,7 +77,7 @@ def _of_story(each: Row) -> Row:
 def _row(event: Event) -> Row:
     about = _ABOUT.get(event.stream, "service")
     clock = "wall" if event.operational else "event"
-    where = f"{event.asset}/{event.channel}".rstrip("/")
+    where = series_name(event.asset, event.channel)
     return _line(iso(event.time), clock, about, event.type_name(), where, _detail(event), event.id)
 
 

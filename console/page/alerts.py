@@ -12,6 +12,7 @@ from agents.notification.alerts.alert import RANK, Alert
 from agents.web.refusal import Refused
 from bus.history import History
 from contracts.errors import NotFound
+from contracts.identity import series_name
 from contracts.instants import from_iso
 
 from ..acting import alerts as acting
@@ -23,6 +24,7 @@ from ..api.alerts import wanted
 from ..api.answering import refused_as
 from ..render import span
 from .page import Page
+from .silences import LENGTHS
 from .strokes import bars, curve, score
 
 #: Alerts on a page, findings where nobody follows alerts, shares that are drawn.
@@ -73,7 +75,7 @@ class AlertsView:
         values = {
             "alert": _row(alert, now), "followed": followed, "story": told, "why": why, "curve": curve(told["curve"]),
             "score": score(why), "shares": bars(shares), "matchers": _matchers(alert),
-            "lengths": ((3_600, "1 hour"), (14_400, "4 hours"), (86_400, "1 day"), (604_800, "1 week")),
+            "lengths": LENGTHS,
         }  # fmt: skip
         return self._page.html(request, "alert.html", values)
 
@@ -83,7 +85,7 @@ def _row(alert: Alert, now: int) -> dict[str, Any]:
     row = acting.row(alert)
     return {
         **row,
-        "series": f"{alert.asset}/{alert.channel}".rstrip("/"),
+        "series": series_name(alert.asset, alert.channel),
         "age": span(max(0, now - alert.opened) / 1e9),
         "lasted": span(max(0, end - alert.opened) / 1e9),
         "left": span((alert.until - now) / 1e9) if alert.until > now else "",

@@ -1,8 +1,9 @@
 """How values are written in templates."""
 
+import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from contracts.instants import SECOND, from_iso, iso
 
@@ -10,6 +11,7 @@ from ..render import span
 
 _HALF_HOUR = 1_800 * SECOND
 _NONE = "\N{EN DASH}"
+_INSTANT = re.compile(r"\b(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d{1,9})?Z", re.ASCII)
 
 
 def number(value: float | None) -> str:
@@ -27,6 +29,16 @@ def short(text: str, most: int = 12) -> str:
 def clock(text: str) -> str:
     """An ISO instant for people: without its fraction, its date parted from its time."""
     return text[:19].replace("T", " ") if text else _NONE
+
+
+def fine(text: str) -> str:
+    """The same with the fraction that it has, where one tells readings apart."""
+    return text.removesuffix("Z").replace("T", " ") if text else _NONE
+
+
+def prose(text: str) -> str:
+    """What an agent says, with its instants as people read them."""
+    return _INSTANT.sub(r"\1 \2 UTC", text)
 
 
 def size(count: int | None) -> str:
@@ -60,10 +72,17 @@ def around(text: str) -> str:
     return urlencode({"from": iso(time - _HALF_HOUR), "to": iso(time + _HALF_HOUR)})
 
 
+def series_at(asset: str, channel: str) -> str:
+    """The address of the page of a series."""
+    return f"/series/{quote(asset, safe='')}/{quote(channel, safe='')}"
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "number": number,
     "short": short,
     "clock": clock,
+    "fine": fine,
+    "prose": prose,
     "around": around,
     "coded": coded,
     "size": size,

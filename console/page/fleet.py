@@ -1,7 +1,6 @@
 """``/``: every series at a glance. ``/wall``: some of them as live curves."""
 
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 from starlette.requests import Request
@@ -12,6 +11,7 @@ from contracts.instants import iso
 
 from ..watching.fleet import STATES, Fleet
 from ..watching.watch import Watch
+from .filters import series_at
 from .page import Page
 
 #: Curves on a wall: as many as may be asked for, and as many as it has by itself.
@@ -56,4 +56,4 @@ def foremost(fleet: Fleet, most: int) -> list[str]:
 
 def _curve(name: str) -> dict[str, Any]:
     asset, _, channel = name.partition("/")
-    return {"name": name, "href": f"/series/{quote(asset, safe='')}/{quote(channel, safe='')}"}
+    return {"name": name, "href": series_at(asset, channel)}

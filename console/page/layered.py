@@ -14,6 +14,7 @@ WIDTH, LINE, PAD = 204.0, 18.0, 10.0
 _ACROSS, _BETWEEN = 66.0, 18.0
 #: Characters of a line that fit into a box, whatever the font.
 _FITS = 25
+_ID, _HEX = 16, frozenset("0123456789abcdef")
 _SWEEPS = 4
 
 
@@ -98,11 +99,15 @@ def _ordered(graph: Graph, layers: list[list[int]]) -> list[list[int]]:
 
 
 def _placed(box: Box, x: float, y: float, height: float) -> Placed:
-    lines = [
-        (line if len(line) <= _FITS else f"{line[: _FITS - 1]}…", y + PAD + LINE * (number + 0.75))
-        for number, line in enumerate(box.lines)
-    ]
+    lines = [(_fitting(line), y + PAD + LINE * (number + 0.75)) for number, line in enumerate(box.lines)]
     return Placed(box, x, y, height, lines)
+
+
+def _fitting(line: str) -> str:
+    """Of an id its beginning, as everywhere; of a name, which often tells itself apart at its end, both."""
+    if len(line) <= _FITS:
+        return line
+    return f"{line[:_ID]}…" if set(line) <= _HEX else f"{line[: _FITS // 2]}…{line[-(_FITS // 2 - 1) :]}"
 
 
 def _arrow(start: Placed, end: Placed, label: str) -> Arrow:

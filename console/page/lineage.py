@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from contracts.identity import series_name
 from contracts.settings import Settings
 
 from ..api.lineage import asked
@@ -75,7 +76,7 @@ class LineageView:
 def _of_back(found: dict[str, Any], run_at: str) -> dict[str, Any]:
     alert, evidence = found["alert"], found["alert"]["evidence"]
     return {
-        "name": f"{alert['asset']}/{alert['channel']}".rstrip("/"),
+        "name": series_name(alert["asset"], alert["channel"]),
         "range": f"{evidence['stream']}/{alert['partition']}:{evidence['first']}-{evidence['last']}",
         "run": found["mlflow_run_id"] or "",
         "run_at": run_at,

@@ -2,37 +2,35 @@
 
 from functools import partial
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from contracts.errors import NotFound
+from contracts.identity import series_name
 from contracts.instants import SECOND, from_iso, iso
 
 from ..alerting.inbox import Inbox
+from ..api.query import number as number_of
 from ..render import span
 from ..replaying.choices import Choices
-from ..replaying.differences import page
+from ..replaying.differences import FARTHEST, page
 from ..replaying.replays import Replays
 from ..replaying.run import ENDED
 from ..replaying.verdict import FATES
-from .filters import number
+from .filters import around, number, series_at
 from .page import Page
 
 _FORM = ("from", "to", "series", "model", "changes", "agent")
 #: Differences on a page, runs in the list.
 _ROWS, _RUNS = 100, 50
-_LONGEST_AFTER = 15
 #: Said of every difference already, or too long to help.
 _DULL = frozenset(
     {"evidence", "environment", "feature_set", "finding", "key", "body", "evidence.first", "evidence.last"}
 )
 _LONGEST = 60
-#: Of the curve before and after a difference.
-_AROUND_NS = 1_800 * SECOND
 
 
 class ReplaysView:
@@ -66,7 +64,13 @@ class ReplaysView:
         values: dict[str, Any] = {"run": row, "asked": asked, "fates": list(FATES.values()), "found": [], "next": ""}
         values |= {"running": run.state not in ENDED, "link": _links(run.id, asked)}
         if run.state == "done" and run.result and run.result["differences"]:
-            look = partial(page, run.differences, _after(request), _ROWS, *asked.values())
+            look = partial(
+                page,
+                run.differences,
+                number_of(request.query_params, "after", 0, most=FARTHEST),
+                _ROWS,
+                *asked.values(),
+            )
             found, values["next"] = await to_thread.run_sync(look)
             values["found"] = [_difference(each) for each in found]
         answer = self._page.html(request, "replay.html", values)
@@ -84,7 +88,14 @@ class ReplaysView:
             form["series"] = form["series"] or found.asset
         elif not (form["from"] or form["to"]):
             form["from"], form["to"] = await self._choices.last_hour()
+        if not query.get("from") and not query.get("to"):
+            form["from"], form["to"] = _whole(form["from"], 0), _whole(form["to"], SECOND - 1)
         return form
+
+
+def _whole(text: str, more: int) -> str:
+    """A suggestion in whole seconds, as people type them; a range gets no shorter by it."""
+    return iso((from_iso(text) + more) // SECOND * SECOND) if text else ""
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
@@ -116,24 +127,14 @@ def _difference(row: dict[str, Any]) -> dict[str, Any]:
     names = [name for name in {**row["before"], **row["after"]} if name not in _DULL]
     changed = row["difference"] in ("changes", "moves")
     fields = [(name, _short(row["before"].get(name)), _short(row["after"].get(name))) for name in names if changed]
-    time = from_iso(row["time"])
-    link = f"/series/{quote(row['asset'], safe='')}/{quote(row['channel'], safe='')}?" + urlencode(
-        {"from": iso(time - _AROUND_NS), "to": iso(time + _AROUND_NS)}
-    )
-    where = f"{row['asset']}/{row['channel']}".rstrip("/")
+    link = f"{series_at(row['asset'], row['channel'])}?{around(row['time'])}"
+    where = series_name(row["asset"], row["channel"])
     return {**row, "where": where, "fields": fields, "link": link if row["channel"] else ""}
 
 
 def _short(value: Any) -> str:
     text = f"{value:.6g}" if isinstance(value, float) else number(None) if value is None else str(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-
-
-def _after(request: Request) -> int:
-    text = request.query_params.get("after", "0")
-    if not (text.isascii() and text.isdecimal()) or len(text) > _LONGEST_AFTER:
-        raise NotFound("no page begins there", mend="Begin without `after`")
-    return int(text)
 
 
 def _links(name: str, asked: dict[str, str]) -> dict[str, str]:

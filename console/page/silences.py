@@ -19,6 +19,8 @@ from .page import Page
 #: Alerts that a preview names; all are counted.
 _NAMED = 8
 _LONGEST = 8_000
+#: That are offered: seconds, name.
+LENGTHS = ((3_600, "1 hour"), (14_400, "4 hours"), (86_400, "1 day"), (604_800, "1 week"))
 
 
 class SilencesView:
@@ -43,7 +45,7 @@ class SilencesView:
         said = request.query_params.get("matchers", "")[:_LONGEST]
         values: dict[str, Any] = {
             "rows": rows, "said": said, "problem": "", "covers": None,
-            "lengths": ((3_600, "1 hour"), (14_400, "4 hours"), (86_400, "1 day"), (604_800, "1 week")),
+            "lengths": LENGTHS,
         }  # fmt: skip
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         if lines:

@@ -2,23 +2,18 @@
 
 from typing import Any
 
-from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from agents.clock import Clock
-from agents.notification.routing.routing import Routing
-from agents.web.refusal import Refused
-from contracts.errors import ConfigError
-from contracts.instants import from_iso
+from contracts.errors import ConfigError, NotFound
 
-from ..acting.deliveries import row, tries
+from ..acting.deliveries import row
 from ..acting.subscribers import Subscribed
-from ..routes import tried
+from ..routes import tried_of
 from .page import Page
 
-_DELIVERIES, _SOUGHT, _KEPT = 30, 20_000, 20
+_DELIVERIES, _KEPT = 30, 20
 _MOST_LABELS = 20
 #: What a new subscriber may look like, by its kind.
 EXAMPLES = {
@@ -27,7 +22,6 @@ EXAMPLES = {
     '"events": ["all"], "minimum_severity": "critical"}',
     "pagerduty": '{"kind": "pagerduty", "routing_key": "...", "events": ["all"]}',
     "alertmanager": '{"kind": "alertmanager", "url": "https://alertmanager.example.org", "events": ["all"]}',
-    "apprise": '{"kind": "apprise", "url": "...", "events": ["all"]}',
     "stream": '{"kind": "stream", "events": ["all"]}',
     "file": '{"kind": "file", "path": "told.jsonl", "events": ["all"]}',
 }
@@ -55,8 +49,8 @@ class SubscribersView:
         }  # fmt: skip
         if labels or at:
             try:
-                values["tried"] = await self._tried(labels, at)
-            except (Refused, ConfigError, ValueError) as error:
+                values["tried"] = await tried_of(self._subscribed.settings, _labels(labels), at)
+            except (NotFound, ConfigError, ValueError) as error:
                 values["problem"] = str(error)[:500]
         return self._page.html(request, "subscribers.html", values, 422 if values["problem"] else 200)
 
@@ -65,7 +59,7 @@ class SubscribersView:
         name = request.path_params["name"]
         known = await self._subscribed.now()
         subscriber = known.row(known.registry.known(name))
-        found = await tries(self._subscribed.history, name, _DELIVERIES, _SOUGHT)
+        found = await self._subscribed.tries(name, _DELIVERIES)
         kept = await self._subscribed.kept(name)
         values = {
             "subscriber": subscriber,
@@ -74,13 +68,6 @@ class SubscribersView:
             "waiting": len(kept),
         }
         return self._page.html(request, "subscriber.html", values)
-
-    async def _tried(self, text: str, at: str) -> dict[str, Any]:
-        settings = self._subscribed.settings
-        routing = await to_thread.run_sync(Routing.of, settings.alerting, settings.data_dir)
-        if routing is None:
-            raise ConfigError(["there are no routes"], mend="Set alerting.route in the configuration")
-        return tried(routing, _labels(text), from_iso(at) if at else Clock.wall_ns())
 
 
 def _labels(text: str) -> dict[str, str]:

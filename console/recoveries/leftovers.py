@@ -51,9 +51,9 @@ def steps(case: Case) -> Iterator[Step]:
 
 def orphans(data_dir: Path) -> Iterator[Process]:
     """Servers and children of this folder whose supervisor is gone; agents before the server that they write to."""
-    lock = data_dir.absolute() / "redis" / "lock"
-    yield from (child for child in processes.children(data_dir) if not processes.is_tocsin(child.parent))
-    yield from (server for server in processes.servers(lock.parent) if not processes.supervises(server.parent, lock))
+    folder = data_dir.absolute() / "redis"
+    yield from processes.orphaned(processes.children(data_dir))
+    yield from processes.unsupervised(processes.servers(folder), folder)
 
 
 def half_files(case: Case, gone: set[int]) -> Iterator[Path]:
@@ -116,7 +116,7 @@ def _end(lost: Sequence[Process]) -> str:
     left = list(lost)
     while left and time.monotonic() < deadline:
         time.sleep(_LOOK_S)
-        left = [process for process in left if (processes.PROC / str(process.pid)).exists() and _lives(process.pid)]
+        left = [process for process in left if processes.runs(process.pid)]
     if left:
         pids = " ".join(str(process.pid) for process in left)
         raise Unavailable(f"still there after {_PATIENCE_S:.0f} s: {pids}", mend=f"If nothing moves: kill -9 {pids}")
@@ -130,13 +130,6 @@ def _signal(pid: int) -> None:
         return
     except PermissionError as error:
         raise Unavailable(f"process {pid} belongs to another user", mend="Do it as that user") from error
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return "\nState:\tZ" not in (processes.PROC / str(pid) / "status").read_text()
-    except OSError:
-        return False
 
 
 def _some(names: Sequence[str]) -> str:

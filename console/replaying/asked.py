@@ -1,7 +1,7 @@
 """What somebody wants to see run again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,6 @@ class Asked:
     changes: str = ""
     everything: bool = False
     whole: bool = False
-    streams: Sequence[str] = field(default=())
 
     @property
     def otherwise(self) -> bool:
@@ -76,7 +75,7 @@ class Asked:
         said += [f"--model={self.bundle}"] if self.bundle else []
         said += [f"--changes={changes}"] if self.changes else []
         # Another model scores every reading otherwise: asked is what is found.
-        named = self.streams or (_FINDINGS if self.otherwise and not self.everything else ())
+        named = _FINDINGS if self.otherwise and not self.everything else ()
         said += [f"--stream={name}" for name in named]
         return said + (["--whole"] if self.whole else [])
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.errors import NotFound
+from contracts.identity import series_name
 
 from ..render import line as told
 from .verdict import FATES
@@ -13,6 +14,8 @@ from .verdict import FATES
 #: Looked through for one page; the next one goes on from there.
 _SOUGHT = 20_000
 _LONGEST = 4 << 20
+#: No file is as long.
+FARTHEST = 10**15 - 1
 _HIDDEN = frozenset({"type", "id", "cause", "asset", "channel", "time", "partition", "stream", "difference", "was"})
 
 
@@ -77,7 +80,7 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
 
 def _summary(row: dict[str, Any]) -> str:
     # What a terminal shows, without its columns of time, type and place.
-    where = f"{row['asset']}/{row['channel']}" if row["channel"] else row["asset"]
+    where = series_name(row["asset"], row["channel"])
     head = f"{row['time']:<30} {row['type']:<20} {where:<44} "
     text = told(row).removesuffix(f"  {row['id'][:12]}")
     return text[len(head) :] if text.startswith(head) else text

@@ -7,6 +7,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -141,7 +142,8 @@ class Replays:
         known[run.id] = run
         self._prune()
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._work(self.program))
+            # What it logs is not of the request that asked first.
+            self._task = asyncio.get_running_loop().create_task(self._work(self.program), context=Context())
         return run
 
     def _made(self, asked: Asked, by: str) -> Run:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from contracts.identity import series_name
+
 #: Series and bundles that a picture shows; more would be no picture.
 _MOST_SERIES, _MOST_BUNDLES = 12, 12
 
@@ -101,4 +103,4 @@ def _second(time: str) -> str:
 
 
 def _series(row: dict[str, Any]) -> str:
-    return f"{row['asset']}/{row['channel']}".rstrip("/")
+    return series_name(row["asset"], row["channel"])

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from contracts.identity import series_name
+
 #: Raw readings, series and alerts that people are shown; programs get more.
 _SHOWN = 8
 
@@ -13,7 +15,7 @@ def show_back(found: dict[str, Any]) -> None:
     from ..output import tables
 
     alert = found["alert"]
-    where = f"{alert['asset']}/{alert['channel']}".rstrip("/")
+    where = series_name(alert["asset"], alert["channel"])
     tree = Tree(f"{alert['type']} {alert['id']}")
     tree.add(f"{where} at {alert['time']}: {alert.get('reason') or alert.get('kind') or ''}")
     if "value" in alert and "threshold" in alert:
@@ -54,7 +56,7 @@ def show_forth(found: dict[str, Any]) -> None:
     tree.add(f"{found['findings']:,} findings{when}{': ' if kinds else ''}{kinds}")
     series = tree.add(f"{len(found['series']):,} series")
     for row in found["series"][:_SHOWN]:
-        where = f"{row['asset']}/{row['channel']}".rstrip("/")
+        where = series_name(row["asset"], row["channel"])
         series.add(f"{where}: {row['findings']:,}, {row['first']} to {row['last']}")
     if len(found["series"]) > _SHOWN:
         series.add(f"{len(found['series']) - _SHOWN:,} more: --json names them")

@@ -16,7 +16,7 @@ from contracts.events import (
     Event,
     ModelServed,
 )
-from contracts.readings import Readings, Verdict
+from contracts.readings import Readings, verdict_word
 
 _MOST_TEXT = 200
 
@@ -77,7 +77,7 @@ def rejected(readings: Readings, chosen: Sequence[int]) -> Iterator[Mark]:
     """One mark for each of some series of a batch (their codes) of which readings were rejected."""
     for code in chosen:
         rows = np.flatnonzero(readings.code == code)
-        words = dict.fromkeys(Verdict(verdict).word for verdict in np.unique(readings.verdict[rows]).tolist())
+        words = dict.fromkeys(verdict_word(verdict) for verdict in np.unique(readings.verdict[rows]).tolist())
         _, asset, channel = readings.series[code]
         text = f"{len(rows):,} rejected: {', '.join(words)}"
         yield Mark("rejected", asset, channel, int(readings.time[rows[0]]), text, readings.id_of(int(rows[0])))

@@ -3,11 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from agents.notification.alerts.alert import RANK, Alert
+from agents.notification.alerts.alert import RANK, Alert, pair
 from contracts.events import AlertChanged, AnomalyCleared, AnomalyDetected, Severity
-
-#: What joins the two channels of a pair.
-_WITH = " with "
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,5 +94,4 @@ def _channels(channel: str, contributions: Iterable[str]) -> frozenset[str]:
 
 def parts(channel: str) -> tuple[str, ...]:
     """The channel, or both of a pair."""
-    first, joined, second = channel.partition(_WITH)
-    return (first, second.rpartition("/")[2]) if joined else (channel,)
+    return pair(channel) or (channel,)

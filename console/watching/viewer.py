@@ -118,7 +118,7 @@ class Viewer:
             if len(order) > _MOST_SENT:
                 order = order[:: -(-len(order) // _MOST_SENT)]
                 self._left_out += len(slots) - len(order)
-            slots, times, values = slots[order], millis(time[order]), value[order].tolist()
+            slots, times, values = slots[order], _millis(time[order]), value[order].tolist()
             cuts = np.flatnonzero(slots[1:] != slots[:-1]) + 1
             for begin, end in zip([0, *cuts.tolist()], [*cuts.tolist(), len(slots)], strict=True):
                 name = self.interest.series[slots[begin]]
@@ -128,7 +128,7 @@ class Viewer:
         return body
 
 
-def millis(time: NDArray[np.int64]) -> list[float]:
+def _millis(time: NDArray[np.int64]) -> list[float]:
     """Nanoseconds as milliseconds; whole numbers where they are."""
     whole, rest = np.divmod(time, 1_000_000)
     return (time / 1e6 if rest.any() else whole).tolist()  # type: ignore[no-any-return]  # numpy says Any

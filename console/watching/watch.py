@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from contextvars import Context
 from typing import Protocol
 
 import anyio
@@ -125,7 +126,8 @@ class Watch:
             await self._hub.attach(self)
             self._fleet, self._late, self._taken, self._told_version = Fleet(), [], {}, 0
             self.epoch = f"{self._clock.wall_ns():x}"
-            self._priming = asyncio.create_task(self._prime())
+            # What it logs is not of the request that asked first.
+            self._priming = asyncio.create_task(self._prime(), context=Context())
             self._priming.add_done_callback(_noted)
 
     async def _prime(self) -> bool:

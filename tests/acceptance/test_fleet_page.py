@@ -70,7 +70,8 @@ def test_hundreds_of_series_are_listed_filtered_and_kept_up_to_date(plant: Plant
         grid.focus()
         page.keyboard.press("ArrowDown")
         page.keyboard.press("ArrowDown")
-        expect(page.locator(f"#{grid.get_attribute('aria-activedescendant')}")).to_contain_text("machine-02/sensor-07")
+        expect(grid).to_have_attribute("aria-activedescendant", "fleet-row-2")
+        expect(page.locator("#fleet-row-2")).to_contain_text("machine-02/sensor-07")
         page.get_by_label("Show").select_option("asset")
         expect(page.get_by_role("row").filter(has_text="1 series").first).to_contain_text("machine-00")
 

@@ -7,19 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import anyio
 import click
 import pytest
 
 from agents.runtime.home import Home, dead_letter
 from bus.embedded import EmbeddedServer
 from bus.protocol import Bus, Place
-from bus.redis import open_bus
 from console.cli import main
 from contracts.events import DeadLetterDropped, DeadLettered, DeadLetterRedriven, Event, Redriven
 from contracts.frames import encode
 from contracts.instants import SECOND
-from contracts.settings import load
+from tests.logs import on_bus
 from tests.unit.runtime.counting import of_type
 from tests.unit.runtime.test_sinking import STREAM, delivered, due, pager
 
@@ -44,15 +42,7 @@ class Instance:
     capsys: pytest.CaptureFixture[str]
 
     def on_bus(self, act: Callable[[Bus], Any]) -> Any:
-        async def run() -> Any:
-            settings, _ = load(self.config, {"data_dir": self.data_dir})
-            bus = await open_bus(settings, self.url, store_file=self.data_dir / "store-id")
-            try:
-                return await act(bus)
-            finally:
-                await bus.close()
-
-        return anyio.run(run)
+        return on_bus(self.config, self.data_dir, self.url, act)
 
     def bury(self, subject: str, number: int, agent: str = SINK, partition: int = 0) -> str:
         """A dead letter of second ``number``; returns its id."""

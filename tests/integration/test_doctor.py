@@ -25,7 +25,6 @@ import redis
 from agents.clock import Clock
 from bus.embedded import EmbeddedServer, _binary
 from bus.protocol import Bus, Commit, Place
-from bus.redis import open_bus
 from console.checks.finding import Finding
 from console.checks.scene import Limits
 from console.cli import main
@@ -35,8 +34,8 @@ from contracts.errors import Unavailable
 from contracts.events import AnyEvent, DeadLettered, NotificationDue, PartitionStopped, ReadingsAcquired
 from contracts.frames import encode
 from contracts.readings import Readings, Series
-from contracts.settings import load
 from tests.integration.faults import assert_told
+from tests.logs import on_bus
 
 CONFIG = """
 bus: {partitions: 2}
@@ -66,15 +65,7 @@ class Home:
             return client.execute_command(*command)
 
     def on_bus(self, act: Callable[[Bus], Any]) -> Any:
-        async def run() -> Any:
-            settings, _ = load(self.config, {"data_dir": self.data_dir})
-            bus = await open_bus(settings, self.server.url, store_file=self.data_dir / "store-id")
-            try:
-                return await act(bus)
-            finally:
-                await bus.close()
-
-        return anyio.run(run)
+        return on_bus(self.config, self.data_dir, self.server.url, act)
 
     def append(self, *events: AnyEvent) -> None:
         async def act(bus: Bus) -> None:
@@ -84,14 +75,21 @@ class Home:
         self.on_bus(act)
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    data_dir, config = tmp_path / "d", tmp_path / "tocsin.yaml"
+@contextmanager
+def made(folder: Path) -> Iterator[Home]:
+    """One with an empty log."""
+    data_dir, config = folder / "d", folder / "tocsin.yaml"
     data_dir.mkdir(mode=0o700)
     config.write_text(CONFIG)
     with EmbeddedServer(data_dir / "redis", maxmemory_mb=64) as server:
         home = Home(data_dir, config, server)
         home.append()
+        yield home
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    with made(tmp_path) as home:
         yield home
 
 

@@ -16,7 +16,7 @@ from tests.certificates import certified
 from tests.chaos.test_clock import Shift
 from tests.clusters import free_ports
 from tests.integration.faults import assert_told
-from tests.integration.test_doctor import CONFIG, Home, look, wrong
+from tests.integration.test_doctor import CONFIG, Home, look, made, wrong
 from tests.servers import REDIS_BINARY, DebianRedis, installed
 
 Planted = AbstractContextManager[None]
@@ -25,13 +25,7 @@ Planted = AbstractContextManager[None]
 @pytest.fixture(scope="module")
 def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """A server with an empty log, for faults that can be taken back."""
-    folder = tmp_path_factory.mktemp("doctor")
-    data_dir, config = folder / "d", folder / "tocsin.yaml"
-    data_dir.mkdir(mode=0o700)
-    config.write_text(CONFIG)
-    with EmbeddedServer(data_dir / "redis", maxmemory_mb=64) as server:
-        home = Home(data_dir, config, server)
-        home.append()
+    with made(tmp_path_factory.mktemp("doctor")) as home:
         assert wrong(look(home.choices, quick=True)) == {}
         yield home
         assert wrong(look(home.choices, quick=True)) == {}, "every fault was taken back"

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import anyio
 import numpy as np
 import pytest
 
@@ -14,13 +13,12 @@ from agents.parts import Context
 from agents.runtime.lanes.lane import Lane
 from bus.embedded import EmbeddedServer
 from bus.protocol import Bus, Place
-from bus.redis import open_bus
 from console.cli import main
 from contracts.events import DriftAcknowledged, DriftDetected, DriftReferenced, ReadingsAccepted
 from contracts.frames import encode
 from contracts.identity import partition_of
 from contracts.readings import Readings
-from contracts.settings import load
+from tests.logs import on_bus
 from tests.unit.drift.logs import rows
 from tests.unit.runtime.counting import home, of_type
 
@@ -41,15 +39,7 @@ class Site:
         self.data_dir, self.config, self.url, self.capsys = base / "d", base / "tocsin.yaml", url, capsys
 
     def on_bus(self, act: Callable[[Bus], Any]) -> Any:
-        async def run() -> Any:
-            settings, _ = load(self.config, {"data_dir": self.data_dir})
-            bus = await open_bus(settings, self.url, store_file=self.data_dir / "store-id")
-            try:
-                return await act(bus)
-            finally:
-                await bus.close()
-
-        return anyio.run(run)
+        return on_bus(self.config, self.data_dir, self.url, act)
 
     def feed(self, readings: Readings) -> None:
         async def act(bus: Bus) -> None:

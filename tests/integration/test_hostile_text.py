@@ -6,17 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 
 from agents.runtime.home import dead_letter
 from bus.embedded import EmbeddedServer
-from bus.protocol import Place
-from bus.redis import open_bus
+from bus.protocol import Bus, Place
 from console.cli import main, unexpected
 from contracts.events import AgentFailed, PartitionStopped
 from contracts.frames import encode
-from contracts.settings import load
+from tests.logs import on_bus
 from tests.unit.runtime.test_sinking import STREAM, due
 
 EVIL = "x\x1b]0;owned\x07\x1b[2J\x9b31m\u202eevil\u2066\u2028\u2029\x00y"
@@ -58,15 +56,13 @@ def where(tmp_path: Path) -> Iterator[tuple[str, ...]]:
         PartitionStopped.of(**{**about, "agent": "validation<readings.acquired"}, origin="x", position=0, error=EVIL),
     ]
 
-    async def fill(url: str) -> None:
-        bus = await open_bus(load(config, {"data_dir": data_dir})[0], url, store_file=data_dir / "store-id")
+    async def fill(bus: Bus) -> None:
         for event in events:
             await bus.append(Place(event.stream, 0), list(encode([event], "test")))
         await bus.retire(0, "nobody")
-        await bus.close()
 
     with EmbeddedServer(data_dir / "redis", maxmemory_mb=64) as server:
-        anyio.run(fill, server.url)
+        on_bus(config, data_dir, server.url, fill)
         yield "--config", str(config), "--data-dir", str(data_dir)
 
 

@@ -14,11 +14,11 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 
 from agents.coordinator.index import AlertIndex, catch_up
 from agents.coordinator.trainer import Trainer
+from agents.health import processes
 from agents.letters import open_letters
 from agents.parts import Context, Log, Program
 from agents.runtime.home import dead_letter
@@ -26,13 +26,11 @@ from agents.runtime.sinks.notices import Tried, sent
 from bus.embedded import EmbeddedServer, _binary
 from bus.history import history_of
 from bus.protocol import Bus, Commit, Place, Snapshot
-from bus.redis import open_bus
 from bus.redis.bus import RedisBus
 from console import recover as command
 from console.checks.scene import Limits
 from console.cli import main
 from console.doctor import examination
-from console.recoveries import leftovers
 from contracts.errors import CorruptEvent
 from contracts.events import Event, PartitionStopped, RecoveryStepTaken, TrainingFailed, TrainingRequested
 from contracts.frames import encode
@@ -42,6 +40,7 @@ from contracts.settings import load
 from contracts.training import TrainingPlan, TrainingSettings
 from tests.acceptance.commands import wait_for
 from tests.integration.test_doctor import left_behind
+from tests.logs import on_bus
 from tests.unit.runtime.counting import of_type
 from tests.unit.runtime.test_sinking import STREAM, due
 
@@ -72,15 +71,7 @@ class Site:
         return self.base / "d"
 
     def on_bus(self, act: Callable[[RedisBus], Any]) -> Any:
-        async def run() -> Any:
-            settings, _ = load(self.base / "tocsin.yaml", {"data_dir": self.data_dir})
-            bus = await open_bus(settings, self.server.url, store_file=self.data_dir / "store-id")
-            try:
-                return await act(bus)
-            finally:
-                await bus.close()
-
-        return anyio.run(run)
+        return on_bus(self.base / "tocsin.yaml", self.data_dir, self.server.url, act)
 
     def append(self, event: Event, partition: int = 0) -> None:
         async def act(bus: Bus) -> None:
@@ -333,7 +324,7 @@ def test_an_orphan_server_is_ended_and_what_it_held_is_there(site: Site) -> None
         assert str(pid) in steps["orphans"]["wrong"]
         assert steps["dead-letters"]["outcome"] == "people", "the log was looked at with a server of our own"
         assert code == 1
-        assert not leftovers._lives(pid)
+        assert not processes.runs(pid)
     finally:
         subprocess.run(["kill", "-9", str(pid)], check=False, stderr=subprocess.DEVNULL)
     site.server.start()

@@ -135,7 +135,7 @@ class Alert:
         if signal.closes:
             self._drop(lambda channel, finding: finding == signal.closes)
         else:
-            self._drop(lambda channel, finding: signal.channel in (channel, *_pair(channel)))
+            self._drop(lambda channel, finding: signal.channel in (channel, *pair(channel)))
 
     def _drop(self, over: Any) -> None:
         pairs = zip(self.open[::2], self.open[1::2], strict=True)
@@ -159,7 +159,7 @@ class Alert:
         )
 
 
-def _pair(channel: str) -> tuple[str, ...]:
+def pair(channel: str) -> tuple[str, ...]:
     """The two channels whose relation a finding is about; empty for one channel."""
     first, joined, second = channel.partition(_WITH)
     return (first, second.rpartition("/")[2]) if joined else ()

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from contracts.events import NotificationDue
-from contracts.identity import event_id
+from contracts.identity import event_id, series_name
 from contracts.instants import iso
 
 from .alert import Alert
@@ -106,7 +106,7 @@ def body(message: Message) -> str:
 
 def _alone(alert: Alert, *, ended: bool) -> list[str]:
     _, summary, detail, contributions = alert.about
-    place = f"{alert.asset}/{alert.channel}" if alert.channel else alert.asset
+    place = series_name(alert.asset, alert.channel)
     lines = [f"What: {summary}", f"Where: {place}", f"When: since {iso(alert.began)}"]
     if ended:
         lines[-1] += f", resolved {iso(alert.ended)}" if not alert.firing else "; it is told elsewhere now"

@@ -3,6 +3,7 @@
 from typing import Any
 
 from contracts.events import NotificationDue
+from contracts.identity import series_name
 
 #: Content type of a request whose body is one event.
 CONTENT_TYPE = "application/cloudevents+json"
@@ -10,7 +11,7 @@ CONTENT_TYPE = "application/cloudevents+json"
 
 def enveloped(message: NotificationDue, data: dict[str, Any]) -> dict[str, Any]:
     """A CloudEvent about the message with ``data`` in it; its ``id`` is the key, the same at every delivery."""
-    where = f"{message.asset}/{message.channel}" if message.channel else message.asset
+    where = series_name(message.asset, message.channel)
     return {
         "specversion": "1.0",
         "id": message.key,

@@ -14,6 +14,8 @@ _FORM = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(=~|=|!=|!~)\s*(.*?)\s*", r
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _MOST_TEXT = 1_024
 _MOST_MATCHERS = 50
+#: Ways of all expressions of somebody who only asks: each alert is tried, and others wait meanwhile.
+ASKED_WAYS = 500_000
 _ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
 
 
@@ -59,14 +61,17 @@ def parse(text: str) -> Matcher:
     return Matcher(label, cast(Operator, operator), value, pattern)
 
 
-def parse_all(texts: Iterable[str]) -> tuple[Matcher, ...]:
+def parse_all(texts: Iterable[str], *, most_ways: int | None = None) -> tuple[Matcher, ...]:
     """Matchers that must all hold; one text may hold several: ``{a="1", b=~"2|3"}``. Sorted, as in Alertmanager.
 
-    Raises ValueError as ``parse`` does, and for more than 50.
+    Raises ValueError as ``parse`` does, for more than 50, and where all expressions together have more than so many
+    ways (see patterns).
     """
     found = [parse(part) for text in texts for part in _parts(text)]
     if len(found) > _MOST_MATCHERS:
         raise ValueError(f"more than {_MOST_MATCHERS} matchers")
+    if most_ways is not None and sum(matcher.pattern.ways for matcher in found if matcher.pattern) > most_ways:
+        raise ValueError("these expressions together could take too long: say less often .* and the like")
     return tuple(sorted(found, key=lambda matcher: (matcher.label, matcher.value, matcher.operator)))
 
 

@@ -36,11 +36,12 @@ class Pattern:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", FutureWarning)
                 tree = _parser.parse(text)
-                ways = _ways(tree, text)
+                #: Ways in which it may be tried on a value, at most.
+                self.ways = _ways(tree, text)
                 self._compiled = re.compile(text)
         except (re.error, RecursionError, OverflowError, FutureWarning) as error:
             raise ValueError(f"{text!r} is no expression: {error}") from error
-        if ways > _MOST_WAYS:
+        if self.ways > _MOST_WAYS:
             raise ValueError(
                 f"{text!r} could take too long: at most three repeats without end in a row, and none within another"
             )

@@ -2,8 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
@@ -18,7 +19,7 @@ from .wish import wished
 
 #: After a lost connection all come back: not all at the same moment.
 _RETRY_MS = (1_000, 5_000)
-STREAM_HEADERS = [
+_HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     # Else nginx keeps events back until it has a few kilobytes of them.
     (b"x-accel-buffering", b"no"),
@@ -47,16 +48,7 @@ class EventSource:
             await refusal(refused)(scope, receive, send)
             return
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
-            if request.method == "HEAD":
-                await send({"type": "http.response.body"})
-                return
-            # Its own task: a connection that is closed shows by what comes in, not by what goes out.
-            waiting = asyncio.create_task(gone(receive, subscription.end))
-            try:
-                await _hand_on(subscription, send)
-            finally:
-                waiting.cancel()
+            await streamed(request, receive, send, partial(_hand_on, subscription), subscription.end)
         finally:
             subscription.leave()
 
@@ -90,8 +82,27 @@ async def _hand_on(subscription: Subscription, send: Send) -> None:
     await send({"type": "http.response.body"})
 
 
-async def gone(receive: Receive, end: Callable[[str], None]) -> None:
-    """Wait until the connection is closed, and end what is sent to it."""
+async def streamed(
+    request: Request,
+    receive: Receive,
+    send: Send,
+    hand_on: Callable[[Send], Awaitable[None]],
+    end: Callable[[str], None],
+) -> None:
+    """Answer with a stream: ``hand_on`` sends it, ``end`` is told when the connection was closed."""
+    await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+    if request.method == "HEAD":
+        await send({"type": "http.response.body"})
+        return
+    # Its own task: a connection that is closed shows by what comes in, not by what goes out.
+    waiting = asyncio.create_task(_gone(receive, end))
+    try:
+        await hand_on(send)
+    finally:
+        waiting.cancel()
+
+
+async def _gone(receive: Receive, end: Callable[[str], None]) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     end("the connection was closed")

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.notification.routing.matching import Matcher, matches, parse_all
-from agents.web.refusal import Refused
+from agents.notification.routing.matching import ASKED_WAYS, Matcher, matches, parse_all
 from contracts.events import EVENTS, ActionAudited, AlertChanged, Event
 from contracts.instants import from_iso
+
+from ..query import bad
 
 #: Everything that can be subscribed to here. Readings are columns: millions in a second, and without ids of their own.
 #: Who did what, and from where, is not for everybody who may look.
@@ -67,24 +68,20 @@ def wished(said: Mapping[str, Sequence[str]]) -> Wish:
     """
     unknown = sorted(set(said) - {"types", "match", "severity", "since", "last_event_id", "hello"})
     if unknown:
-        raise _bad(f"there is no parameter {unknown[0][:40]!r}")
+        raise bad(f"there is no parameter {unknown[0][:40]!r}")
     types = sorted({name.strip() for text in said.get("types", ()) for name in text.split(",") if name.strip()})
     wrong = [name for name in types if name not in KINDS]
     if wrong:
         why = "is read with `tocsin export` or from its stream" if wrong[0] in EVENTS else "is no type of event"
-        raise _bad(f"{wrong[0][:80]!r} {why}")
+        raise bad(f"{wrong[0][:80]!r} {why}")
     if len(types) > _MOST_TYPES:
-        raise _bad(f"more than {_MOST_TYPES} types")
+        raise bad(f"more than {_MOST_TYPES} types")
     severity, since = said.get("severity", ["info"])[-1], said.get("since", [""])[-1]
     if severity not in _RANKS:
-        raise _bad(f"severity is one of {', '.join(_RANKS)}")
+        raise bad(f"severity is one of {', '.join(_RANKS)}")
     try:
-        matchers = parse_all(said.get("match", ()))
+        matchers = parse_all(said.get("match", ()), most_ways=ASKED_WAYS)
         begin = from_iso(since) if since else None
     except (ValueError, OverflowError) as error:
-        raise _bad(str(error)[:300]) from error
+        raise bad(str(error)[:300]) from error
     return Wish(tuple(types) or (AlertChanged.__name__,), matchers, _RANKS[severity], begin)
-
-
-def _bad(what: str) -> Refused:
-    return Refused(422, what, "see /api/v1/openapi.json", "bad request")

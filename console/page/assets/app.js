@@ -76,6 +76,11 @@ export function say(text, passing = false) {
   if (passing) quiet = setTimeout(() => say(""), 6000);
 }
 
+// It is in nobody's way for long: a click or Escape sends it away, and another page begins without it.
+document.getElementById("said").addEventListener("click", () => say(""));
+document.addEventListener("keydown", (event) => { if (event.key === "Escape") say(""); });
+document.addEventListener("htmx:pushedIntoHistory", () => say(""));
+
 // Alerts that change refresh what shows them, at most once a second.
 let due = 0;
 function changed() {

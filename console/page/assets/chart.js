@@ -62,7 +62,7 @@ export function chart(element, { label, height = 340, onRange = () => {}, onRese
     return {
       width: Math.max(element.clientWidth, 240), height, ms: 1, legend: { show: false }, pxAlign: 0,
       tzDate: (ms) => (zone.local ? new Date(ms) : uPlot.tzDate(new Date(ms), "Etc/UTC")),
-      padding: [HEAD + lanes().length * LANE + 6, 8, 0, 0],
+      padding: [HEAD + lanes().length * LANE + 6, 22, 0, 0],
       cursor: {
         drag: { x: true, y: false, setScale: false }, focus: { prox: 24 }, points: { size: 6 },
         bind: { dblclick: () => () => { onReset(); return null; } },
@@ -133,7 +133,7 @@ export function chart(element, { label, height = 340, onRange = () => {}, onRese
       const line = mark.until === undefined || mark.kind === "alert";
       if (line && from < bbox.left) continue;
       ctx.fillStyle = paint.marks[mark.kind];
-      ctx.globalAlpha = line ? 0.7 : 0.13;
+      ctx.globalAlpha = line ? 0.5 : 0.13;
       const left = Math.max(from, bbox.left);
       ctx.fillRect(left, bbox.top, line ? devicePixelRatio : Math.max(Math.min(to, bbox.left + bbox.width) - left, 1), bbox.height);
     }

@@ -6,9 +6,12 @@ let address = "";
 let due = 0;
 let resting = false;
 let broken = false;
+let refused = 0;
 // The service takes no more for one connection.
 const MOST_SERIES = 200;
+// A refusal (too many requests, too many streams) is asked again about: soon at first, then twice a minute.
 const AGAIN_MS = 3000;
+const SELDOM_MS = 30000;
 const REST_MS = 20000;
 
 // Call back with the data of every message of this name; returns a function that ends it.
@@ -54,18 +57,23 @@ function connect() {
   source = new EventSource(wanted);
   source.onopen = () => {
     told("live");
-    // What was missed meanwhile is loaded anew by whoever shows it.
-    if (broken) window.htmx.trigger(document.body, "changed");
+    refused = 0;
+    if (!broken) return;
     broken = false;
+    // What was missed meanwhile is loaded anew by whoever shows it.
+    document.dispatchEvent(new Event("reconnected"));
+    window.htmx.trigger(document.body, "changed");
   };
   source.onerror = () => {
     told("connection lost: trying again");
     broken = true;
+    const here = source;
     // A browser tries again by itself only where the connection broke, not where it was refused.
     if (source?.readyState !== EventSource.CLOSED) return;
     address = "";
     clearTimeout(due);
-    due = setTimeout(connect, AGAIN_MS);
+    due = setTimeout(connect, Math.min(AGAIN_MS * 2 ** refused++, SELDOM_MS) * (0.75 + Math.random() / 2));
+    signedIn().then((yes) => { if (!yes && source === here) told("signed out: reload the page to sign in"); });
   };
   for (const topic of topics) {
     source.addEventListener(topic, (event) => {
@@ -73,6 +81,12 @@ function connect() {
       for (const handle of handlers.get(topic) ?? []) handle(data);
     });
   }
+}
+
+// Why a stream was refused is not told to scripts: another request is.
+async function signedIn() {
+  const answer = await fetch("/api/v1/fleet?limit=1").catch(() => null);
+  return answer?.status !== 401;
 }
 
 // A browser has six connections for all its tabs: those that nobody looks at give theirs back.
@@ -86,6 +100,11 @@ document.addEventListener("visibilitychange", () => {
   }
 });
 
-function told(text) {
-  document.getElementById("connection").textContent = text;
+let state = "\u00a0";
+function told(text = state) {
+  state = text;
+  const place = document.getElementById("connection");
+  if (place.textContent !== state) place.textContent = state;
 }
+// Another view brings another heading with it.
+document.addEventListener("htmx:afterSettle", () => told());

@@ -11,9 +11,10 @@ import pytest
 from agents.health.processes import servers, supervises
 from console.checks import software
 from console.checks.finding import Finding, exit_code, fail, ok, skip, warn
-from console.checks.redis import is_loopback, known_hole
+from console.checks.redis import known_hole
 from console.checks.scene import Scene
 from console.doctor import _guarded
+from contracts.addresses import is_loopback
 from contracts.settings import Settings
 
 

@@ -4,6 +4,10 @@ import { listen } from "../live.js";
 const ROW = 34;
 const SPARE = 6;
 const TRAIL = 60;
+// Rows that rest so long are looked at; and how long is waited for each request that was made.
+const REST_MS = 400;
+const PAUSE_MS = 100;
+const SLOW_MS = 5000;
 const STATES = ["ok", "silenced", "info", "drift", "data", "gap", "warning", "critical"];
 const FIRST = { name: 1, state: -1, value: -1, time: -1, per_min: -1, alerts: -1, drift: -1 };
 const figures = new Intl.NumberFormat("en", { maximumSignificantDigits: 6 });
@@ -18,7 +22,7 @@ class Store {
   clear() {
     Object.assign(this, {
       epoch: "", version: 0, asset: [], channel: [], name: [], find: [], state: [], alerts: [], severity: [], drift: [],
-      data: [], time: [], value: [], arrived: [], per_min: [], rejected: [], trail: new Map(),
+      data: [], time: [], value: [], arrived: [], per_min: [], rejected: [], trail: new Map(), recalled: new Set(),
     });
   }
 
@@ -38,16 +42,24 @@ class Store {
 
   moved(columns) {
     columns.number.forEach((number, at) => {
-      if (columns.time[at] !== null && columns.time[at] !== this.time[number]) this.grow(number, columns.value[at]);
+      if (columns.time[at] !== null && columns.time[at] !== this.time[number]) this.grow(number, columns.value[at], columns.time[at]);
       for (const key of ["time", "value", "arrived", "per_min", "rejected"]) this[key][number] = columns[key][at];
     });
   }
 
-  // The last values, for the small curve; of each series only what came since the page was opened.
-  grow(number, value) {
+  // The last values, for the small curve: what came since the page was opened.
+  grow(number, value, time) {
     let trail = this.trail.get(number);
-    if (!trail) this.trail.set(number, (trail = { values: new Float32Array(TRAIL), count: 0 }));
+    if (!trail) this.trail.set(number, (trail = { values: new Float32Array(TRAIL), count: 0, first: time }));
     trail.values[trail.count++ % TRAIL] = value;
+  }
+
+  // And what was before.
+  before(number, { t, v }) {
+    const { values, count, first } = this.trail.get(number);
+    if (count >= TRAIL) return;
+    const all = [...v.filter((value, at) => value !== null && t[at] < first), ...values.subarray(0, count)].slice(-TRAIL);
+    this.trail.set(number, { values: Object.assign(new Float32Array(TRAIL), all), count: all.length, first });
   }
 }
 
@@ -248,6 +260,34 @@ export function mount(root) {
     if (!rows.some((row) => row.at === active)) grid.removeAttribute("aria-activedescendant");
   }
 
+  // The small curves of the rows in sight begin with what was before; so slowly that no limit of requests is near.
+  const begun = performance.now();
+  let recalling = false, scrolled = 0;
+  async function recall() {
+    if (recalling || ended || performance.now() - scrolled < REST_MS) return;
+    const near = rows.filter((row) => row.at >= 0 && row.parts.canvas.offsetParent).map((row) => items[row.at]);
+    // Of a service that has just begun the pace, and so the length of the curve, is not known at once.
+    const paced = (number) => store.per_min[number] || performance.now() - begun > SLOW_MS;
+    const asked = near.filter((number) => store.trail.has(number) && !store.recalled.has(number) && paced(number));
+    const known = store.trail, many = asked.length;
+    if (!many) return;
+    recalling = true;
+    const next = async () => {
+      for (let number = asked.shift(); number !== undefined && !ended && known === store.trail; number = asked.shift()) {
+        store.recalled.add(number);
+        const path = `${encodeURIComponent(store.asset[number])}/${encodeURIComponent(store.channel[number])}`;
+        const last = Math.round(Math.min(Math.max(60 * TRAIL / (store.per_min[number] || 1), 60), 3600));
+        const answer = await fetch(`/api/v1/series/${path}?last=${last}&points=${TRAIL}`).catch(() => null);
+        if (!answer?.ok) continue;
+        const { curve } = await answer.json();
+        if (known === store.trail) store.before(number, curve);
+        show();
+      }
+    };
+    await Promise.all([next(), next()]);
+    setTimeout(() => { recalling = false; }, PAUSE_MS * many);
+  }
+
   // ---------------------------------------------------------------- by keyboard, by hand
 
   function point(at) {
@@ -320,7 +360,7 @@ export function mount(root) {
     asked.sort = sort;
     changed();
   });
-  grid.addEventListener("scroll", show, { passive: true });
+  grid.addEventListener("scroll", () => { scrolled = performance.now(); show(); }, { passive: true });
   grid.addEventListener("keydown", key);
   document.addEventListener("keydown", slash);
   window.addEventListener("resize", show);
@@ -395,7 +435,7 @@ export function mount(root) {
   }
 
   const silent = listen("fleet", (message) => (loading ? waiting.push(message) : apply(message)));
-  const ticking = setInterval(show, 1000);
+  const ticking = setInterval(() => { show(); recall(); }, 1000);
   changed();
   begin();
 

@@ -278,9 +278,12 @@ export function mount(root) {
     plot.mark(drawnMarks());
     table();
   });
+  const missed = () => { if (following()) ask(); };
+  document.addEventListener("reconnected", missed);
   ask();
 
   return () => {
+    document.removeEventListener("reconnected", missed);
     asking?.abort();
     clearTimeout(due);
     gone.splice(0).forEach((end) => end());

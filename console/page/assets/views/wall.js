@@ -28,14 +28,15 @@ class Ring {
     }
   }
 
-  // What was before the first of these: it stands in front of them.
-  before(times, values) {
-    const first = this.end > this.begin ? this.t[this.begin] : Infinity;
+  // What is missing between an instant and the first of these behind it; without one, what was before all of them.
+  fill(times, values, since = -Infinity) {
     const own = [this.t.slice(this.begin, this.end), this.v.slice(this.begin, this.end)];
-    const many = times.findIndex((time) => time >= first), upto = many < 0 ? times.length : many;
+    const at = from(own[0], since), until = at < own[0].length ? own[0][at] : Infinity;
+    const first = from(times, since), last = until === Infinity ? times.length : times.findIndex((time) => time >= until);
     this.clear();
-    this.add(times.slice(0, upto), values.slice(0, upto));
-    this.add(...own);
+    this.add(own[0].subarray(0, at), own[1].subarray(0, at));
+    this.add(times.slice(first, last < 0 ? times.length : last), values.slice(first, last < 0 ? times.length : last));
+    this.add(own[0].subarray(at), own[1].subarray(at));
   }
 
   shift() {
@@ -50,6 +51,12 @@ class Ring {
     while (this.end - this.begin > 1 && this.t[this.begin + 1] < time) this.begin++;
     return [this.t.subarray(this.begin, this.end), this.v.subarray(this.begin, this.end)];
   }
+}
+
+// Where what is later than an instant begins.
+function from(times, since) {
+  const at = times.findIndex((time) => time > since);
+  return at < 0 ? times.length : at;
 }
 
 export function mount(root) {
@@ -121,18 +128,18 @@ export function mount(root) {
     wake();
   }
 
-  // What was before the page was opened, a few series at a time.
-  async function recall() {
-    const asked = [...curves], long = span / 1000;
+  // What was before the page was opened, or came while the connection was broken: a few series at a time.
+  async function recall(since = () => undefined) {
+    const asked = [...curves].map(([name, curve]) => [name, curve, since(curve)]), long = span / 1000;
     const next = async () => {
       while (asked.length && !ended && long === span / 1000) {
-        const [name, curve] = asked.shift(), at = name.indexOf("/");
+        const [name, curve, known] = asked.shift(), at = name.indexOf("/");
         const path = `${encodeURIComponent(name.slice(0, at))}/${encodeURIComponent(name.slice(at + 1))}`;
         const answer = await fetch(`/api/v1/series/${path}?last=${long}&points=600`).catch(() => null);
         if (!answer?.ok) continue;
         const { t, v } = (await answer.json()).curve;
         if (ended || !t.length) continue;
-        curve.ring.before(t, v);
+        curve.ring.fill(t, v, known);
         curve.changed = true;
         clock = Math.max(clock, t[t.length - 1]);
         wake();
@@ -161,6 +168,8 @@ export function mount(root) {
     again();
     recall();
   });
+  const missed = () => recall(({ ring }) => (ring.end > ring.begin ? ring.t[ring.end - 1] : undefined));
+  document.addEventListener("reconnected", missed);
   const sized = new ResizeObserver(resized);
   sized.observe(root);
   dark.addEventListener("change", painted);
@@ -172,6 +181,7 @@ export function mount(root) {
     ended = true;
     for (const end of ends) end();
     sized.disconnect();
+    document.removeEventListener("reconnected", missed);
     dark.removeEventListener("change", painted);
     cancelAnimationFrame(due);
     clearTimeout(telling);

@@ -11,7 +11,19 @@ from tests.callers import House, house
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8091", "localhost.evil.example", "", "127.0.0.1@evil.example"]
+    "host",
+    [
+        *("evil.example", "evil.example:8091", "localhost.evil.example", "", "127.0.0.1@evil.example"),
+        *(
+            "evil@localhost",
+            "localhost/evil",
+            "localhost#evil",
+            "local\thost",
+            "127.1",
+            "2130706433",
+            "[::ffff:127.0.0.1]",
+        ),
+    ],
 )
 @pytest.mark.parametrize("path", ["/", "/api/v1/alerts", "/sign-in", "/static/x.js"])
 async def test_a_rebound_name_reaches_nothing(tmp_path: Path, host: str, path: str) -> None:
@@ -22,13 +34,35 @@ async def test_a_rebound_name_reaches_nothing(tmp_path: Path, host: str, path: s
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", "http://localhost.evil.example", "file://", "http://["]
+    "origin",
+    [
+        *("https://evil.example", "null", "http://localhost.evil.example", "file://", "http://[", "localhost"),
+        # Another port is another page: cookies do not tell them apart, and WebSocket sends no Sec-Fetch-Site.
+        *("http://localhost:3000", "https://localhost:8443", "http://127.0.0.1"),
+    ],
 )
 async def test_a_page_of_another_site_changes_nothing(tmp_path: Path, origin: str) -> None:
     """Also where no token is needed, and by WebSocket."""
     async with house(tmp_path, tokens=False) as at:
         assert (await at.ask("POST", "/api/v1/silences", {}, origin=origin)).status == 403
         assert (await at.ask("WEBSOCKET", "/api/v1/events/ws", origin=origin)).status == 403
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("LocalHost.:8091", "http://localhost:8091", 200),
+        ("[::1]:8091", "http://[::1]:8091", 200),
+        ("tocsin.lan", "https://tocsin.lan:8443", 200),
+        ("127.0.0.1:8091", "https://tocsin.lan", 200),
+        ("tocsin.lan:8091", "http://tocsin.lan:3000", 403),
+        ("tocsin.lan", "http://localhost", 403),
+    ],
+)
+async def test_a_page_is_ours_by_name_and_port(tmp_path: Path, host: str, origin: str, status: int) -> None:
+    """A proxy may have another port, or call us by another name."""
+    async with house(tmp_path, tokens=False, allowed_hosts=["tocsin.lan"]) as at:
+        assert (await at.ask("GET", "/api/v1/session", host=host, origin=origin)).status == status
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])

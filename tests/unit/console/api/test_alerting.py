@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from agents.letters import boxed
 from agents.notification.alerts import Alerts
@@ -146,6 +147,10 @@ REFUSED: list[tuple[str, dict[str, Any], int]] = [
     ("/subscribers", {"name": "ann", "spec": {"kind": "console"}}, 409),
     ("/subscribers", {"name": "x", "spec": {"kind": "file", "path": "/etc/passwd"}}, 403),
     ("/subscribers", {"name": "x", "spec": {"kind": "file", "path": "a/../../b"}}, 403),
+    ("/subscribers", {"name": "x", "spec": {"kind": "apprise", "url": "json://127.0.0.1:8090"}}, 403),
+    ("/subscribers", {"name": "x", "spec": {"kind": "file", "path": "tokens.json"}}, 403),
+    ("/subscribers", {"name": "x", "spec": {"kind": "file", "path": "archive/told.jsonl"}}, 403),
+    ("/subscribers", {"name": "x", "spec": {"kind": "file", "path": "told.jsonl\n"}}, 403),
     (
         "/subscribers",
         {"name": "x", "spec": {"kind": "webhook", "url": "https://x.example", "allow_private": ["127.0.0.0/8"]}},
@@ -172,6 +177,16 @@ async def test_what_cannot_be_done_is_refused_and_leaves_nothing(tmp_path: Path)
     entries = [e for s in streams for e in await bus.range(Place(s, 0), 1, 10**9, count=1000)]
     assert {entry.frame().writer for entry in entries} == {"test"}
     assert not vault_of(tmp_path).path.exists()
+
+
+@pytest.mark.parametrize("path", ["/alerts", "/events"])
+async def test_who_asks_cannot_hold_up_the_others_with_expressions(tmp_path: Path, path: str) -> None:
+    """One that is slow, or many that are not quick; each alert would be tried, and nobody could acknowledge."""
+    async with asked(MemoryBus(1), tmp_path) as client:
+        for each in (['asset!~".*.*.*!"'], [f'asset!~".*{number}.*!"' for number in range(10)]):
+            answer = await client.get(path, params={"match": each})
+            assert answer.status_code == 422
+            assert "too long" in answer.json()["error"]
 
 
 async def test_a_silence_begins_and_ends(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ async def test_a_result_is_shown_in_words_and_as_a_list_with_nothing_taken_as_ma
         assert "None of these" in (await client.get(f"/replays/{name}?difference=appears")).text
         assert "1 anomaly vanishes" in (await client.get("/replays")).text
         assert (await client.get(f"/replays/{name}?after=1")).status_code == 404
-        assert (await client.get(f"/replays/{name}?after=x")).status_code == 404
+        assert (await client.get(f"/replays/{name}?after=x")).status_code == 422
         assert (await client.get("/replays/nothing")).status_code == 404
         rows = (await client.get(f"/api/v1/replays/{name}/differences")).json()
         assert [row["summary"] for row in rows["differences"]] == ["<script> (1.5), score 0.90"]

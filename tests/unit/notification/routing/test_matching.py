@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agents.notification.routing.matching import braced, matches, parse, parse_all
+from agents.notification.routing.matching import ASKED_WAYS, braced, matches, parse, parse_all
 
 LABELS = {"asset": "pump-1", "severity": "critical", "empty": ""}
 
@@ -87,3 +87,11 @@ def test_fifty_matchers_are_enough() -> None:
 def test_what_is_written_is_read_again(value: str, operator: str) -> None:
     stripped = parse(f"a{operator}x").__class__("a", operator, value)  # type: ignore[arg-type] # one of the two
     assert parse(str(stripped)) == stripped
+
+
+def test_of_what_somebody_asks_all_expressions_together_have_a_limit() -> None:
+    usual = [f'asset=~".*{name}.*"' for name in ("pump", "fan", "north")]
+    assert len(parse_all(usual, most_ways=ASKED_WAYS)) == 3
+    with pytest.raises(ValueError, match="together could take too long"):
+        parse_all(usual * 3, most_ways=ASKED_WAYS)
+    assert len(parse_all(usual * 3)) == 9
