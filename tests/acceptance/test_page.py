@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import random
 import re
 import signal
 import subprocess
@@ -75,8 +76,7 @@ def reading(at: datetime, value: Any) -> dict[str, Any]:
 
 def healthy(at: datetime) -> float:
     second = int(at.timestamp())
-    noise = ((second * 7_919) % 1_009 + (second * 104_729) % 997) / 1_003 - 1
-    return round(138 + 2 * math.sin(second / 400) + noise, 3)
+    return round(138 + 0.5 * math.sin(second / 90) + random.Random(second).gauss(0, 0.6), 3)
 
 
 def configuration(base: Path, page_port: int, push_port: int) -> dict[str, Any]:
@@ -154,6 +154,7 @@ def chromium() -> Iterator[Browser]:
 def kept(page: Page, name: str) -> None:
     """A picture of this moment, where somebody wants it."""
     if PICTURES:
+        page.wait_for_timeout(3_000)
         page.screenshot(path=Path(PICTURES) / f"{name}.png")
 
 
@@ -169,6 +170,7 @@ def test_the_whole_story(plant: Plant, chromium: Browser) -> None:
         expect(page.get_by_role("heading", level=1)).to_contain_text(ASSET)
 
         # The anomaly appears on the curve while somebody looks at it.
+        page.get_by_text("15 min", exact=True).click()
         expect(page.locator(".uplot canvas").first).to_be_visible()
         plant.trouble.set()
         expect(page.get_by_role("row").filter(has_text="anomaly").first).to_be_visible()

@@ -59,7 +59,7 @@ FOREIGN = {"--allowed-hosts", "--artifacts-destination"}
 #: Sections whose settings have names of the user's own in them.
 FREE = {"agents", "alerting"}
 #: Variables that are not settings.
-OTHER_VARIABLES = {"TOCSIN_DATA", "TOCSIN_BENCH", "TOCSIN_CONFIG_FILE"}
+OTHER_VARIABLES = {"TOCSIN_DATA", "TOCSIN_BENCH", "TOCSIN_CONFIG_FILE", "TOCSIN_PICTURES"}
 SECONDS = 1_000_000_000
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
