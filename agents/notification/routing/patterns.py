@@ -6,9 +6,13 @@ read, so that the rest ends in time.
 
 import re
 import warnings
-from re import _constants as sre  # type: ignore[attr-defined] # the names of the parts of a parsed expression
-from re import _parser  # type: ignore[attr-defined] # the only way to look into an expression without trying it
+from importlib import import_module
 from typing import Any
+
+#: The names of the parts of a parsed expression, and the only way to look into one without trying it. No type
+#: checker knows them.
+sre: Any = import_module("re._constants")
+_parser: Any = import_module("re._parser")
 
 _MOST_TEXT = 512
 #: Of a value, as far as an expression looks.
