@@ -12,8 +12,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
-#: Without these it looks for updates and time servers by itself.
+#: Without these it looks for updates and time servers by itself, and ends where /dev/shm is small, as in a container.
 _QUIET = (
+    "--disable-dev-shm-usage",
     "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--no-sandbox",
 )  # fmt: skip
