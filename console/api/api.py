@@ -14,7 +14,8 @@ from agents.telemetry import Reporter, Telemetry, metered
 from agents.web.serving import CONNECTIONS, Server, listening, server
 from bus.protocol import Bus
 from bus.redis import open_bus
-from contracts.errors import ConfigError, StoreLost, StoreRefused, Unavailable
+from contracts.errors import ConfigError, Denied, StoreLost, StoreRefused, Unavailable
+from contracts.settings import Settings
 
 from ..access.credentials import Credentials
 from ..access.tokens import tokens_of
@@ -30,6 +31,8 @@ log = structlog.get_logger()
 #: Open files besides those of subscribers: other requests, connections to the log, models, libraries.
 _DESCRIPTORS = 2 * CONNECTIONS + 256
 _STORE_LOOK_S = 2.0
+#: How long the log may take to begin, and how often it is asked for.
+_BEGIN_S, _ASK_S = 30.0, 0.2
 
 
 @click.command()
@@ -42,16 +45,18 @@ def api(loaded: Loaded, owner: str | None) -> None:
     set_up(loaded.settings.log, service=True)
     Credentials(loaded.settings.api, tokens_of(loaded.settings.data_dir)).check()
     with Host(loaded.settings, attach=True) as host:
-        anyio.run(_serve, loaded, host, owner or fresh_owner(), backend_options={"use_uvloop": True})
+        # Whoever supervises it starts those who begin the log at the same moment.
+        patience_s = _BEGIN_S if owner else 0.0
+        anyio.run(_serve, loaded, host, owner or fresh_owner(), patience_s, backend_options={"use_uvloop": True})
 
 
-async def _serve(loaded: Loaded, host: Host, owner: str) -> None:
+async def _serve(loaded: Loaded, host: Host, owner: str, patience_s: float) -> None:
     settings = loaded.settings
     port = settings.api.port
     assert port is not None  # noqa: S101 - checked by the command
     listener = listening(settings.api.host, port)
     telemetry = Telemetry()
-    bus = metered(await open_bus(settings, host.url, create=False), telemetry)
+    bus = metered(await begun(settings, host.url, patience_s), telemetry)
     room, program = _room(settings.api.subscribers), host.program(loaded.file.path)
     application = Application(settings, bus, room, file=loaded.file, program=program)
     counted = Counted(application.app(), OPERATIONS, telemetry.metrics, Clock())
@@ -69,6 +74,20 @@ async def _serve(loaded: Loaded, host: Host, owner: str) -> None:
     finally:
         listener.close()
         await bus.close()
+
+
+async def begun(settings: Settings, url: str, patience_s: float) -> Bus:
+    """The log, when there is one; so long it may take. Raises Unavailable."""
+    deadline = anyio.current_time() + patience_s
+    while True:
+        try:
+            return await open_bus(settings, url, create=False)
+        except (Denied, StoreLost, StoreRefused):
+            raise
+        except Unavailable:
+            if anyio.current_time() >= deadline:
+                raise
+        await anyio.sleep(_ASK_S)
 
 
 async def _stopped(application: Application, serving: Server) -> None:

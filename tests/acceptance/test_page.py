@@ -272,9 +272,11 @@ def test_a_killed_interface_is_told_and_comes_back(plant: Plant, chromium: Brows
         watched.page.goto(plant.at("/"))
         status = watched.page.locator("#connection")
         expect(status).to_have_text("live")
-        os.kill(interface(plant), signal.SIGKILL)
+        killed = interface(plant)
+        os.kill(killed, signal.SIGKILL)
         expect(status).to_have_text(re.compile("lost"), timeout=30_000)
         expect(status).to_have_text("live", timeout=60_000)
+        assert interface(plant) != killed
 
 
 def interface(plant: Plant) -> int:

@@ -4,12 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import anyio
+import pytest
 
 from agents.state import dump
 from agents.validation import Validation
-from bus.protocol import Commit, Place, Snapshot
+from bus.protocol import Bus, Commit, Place, Snapshot
 from bus.redis import open_bus
 from bus.redis.bus import RedisBus
+from console.api.api import begun
+from contracts.errors import Unavailable
 from contracts.events import ReadingsAccepted, ReadingsAcquired
 from contracts.frames import encode
 from contracts.instants import SECOND
@@ -64,6 +67,29 @@ async def test_a_server_that_was_away_is_waited_for(new_server: Callable[[str], 
         with anyio.fail_after(30):
             assert (await client.event())[1]["series"]["a/x"]["v"] == [2]
     await bus.close()
+
+
+async def test_a_log_that_is_about_to_begin_is_waited_for(
+    new_server: Callable[[str], LiveServer], tmp_path: Path
+) -> None:
+    """A supervisor starts the interface beside those who begin the log; without patience it says what is missing."""
+    live = new_server("valkey")
+    settings = Settings(data_dir=tmp_path, redis=RedisSettings(url=live.url, allow_unsafe=True))
+    with pytest.raises(Unavailable, match="holds no log"):
+        await begun(settings, live.url, 0.0)
+    found: list[Bus] = []
+
+    async def wait() -> None:
+        found.append(await begun(settings, live.url, 60.0))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(wait)
+        await anyio.sleep(0.3)
+        assert found == []
+        first = await open_bus(settings, live.url)
+    assert found[0].identity == first.identity
+    await first.close()
+    await found[0].close()
 
 
 def _acquired(names: list[str], times: list[float], values: list[float]) -> ReadingsAcquired:
